@@ -1,0 +1,213 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"cuntong/geo"
+)
+
+// FactFormat is the version of the encoding of facts. Facts outlive code: a
+// reader accepts every version up to its own and lifts older ones on the way in.
+//
+//	1  the first
+const FactFormat = 1
+
+// Fact is something that has happened, as the journal keeps it.
+type Fact struct {
+	Seq  Seq
+	At   Instant
+	Body FactBody
+	// Cause is the command that brought it about; nil when time or another fact did.
+	Cause *Cause
+}
+
+// Cause is a command that took effect. Keeping it with the fact is what makes a
+// repeat after a crash give the same answer.
+type Cause struct {
+	By Actor     `json:"by"`
+	ID CommandID `json:"id"`
+	// Sum is a hash of the command's contents: the same id with other contents is refused.
+	Sum uint64 `json:"sum,string"`
+}
+
+// FactBody is one of the types below.
+type FactBody interface {
+	// kind is the name in the journal; it never changes meaning.
+	kind() string
+}
+
+// DutyStarted: a driver began to work, or changed vehicle.
+type DutyStarted struct {
+	Driver  DriverID `json:"driver"`
+	Vehicle Vehicle  `json:"vehicle"`
+}
+
+// DutyEnded: a driver stopped working.
+type DutyEnded struct {
+	Driver DriverID `json:"driver"`
+}
+
+// TripRequested: a booker asked for a trip.
+type TripRequested struct {
+	Trip     TripID  `json:"trip"`
+	Order    Order   `json:"order"`
+	Direct   geo.Leg `json:"direct"`
+	Patience Instant `json:"patience"`
+}
+
+// OfferMade: one driver is being asked.
+type OfferMade struct {
+	Trip     TripID   `json:"trip"`
+	Offer    OfferID  `json:"offer"`
+	Driver   DriverID `json:"driver"`
+	Until    Instant  `json:"until"`
+	Approach geo.Leg  `json:"approach"`
+}
+
+// OfferClosed: the offer ended without being accepted; the trip wants a driver again.
+type OfferClosed struct {
+	Trip TripID   `json:"trip"`
+	End  OfferEnd `json:"end"`
+	// Rest is when the driver may be asked for this trip again; zero means never.
+	Rest Instant `json:"rest,omitempty"`
+}
+
+// TripParked: nobody can take it now.
+type TripParked struct {
+	Trip TripID `json:"trip"`
+	// Deadline is when it gives up, or when a driver who let it lapse may be asked again.
+	Deadline Instant `json:"deadline"`
+}
+
+// TripAssigned: the driver accepted.
+type TripAssigned struct {
+	Trip TripID `json:"trip"`
+	// Deadline is when the driver is overdue at the pickup.
+	Deadline Instant `json:"deadline"`
+	// ETA is when he is expected there.
+	ETA Instant `json:"eta"`
+}
+
+// DriverArrived: the driver is at the pickup.
+type DriverArrived struct {
+	Trip     TripID  `json:"trip"`
+	Deadline Instant `json:"deadline"`
+}
+
+// RideStarted: the party is on board.
+type RideStarted struct {
+	Trip     TripID  `json:"trip"`
+	Deadline Instant `json:"deadline"`
+}
+
+// TripCompleted: the party has been set down.
+type TripCompleted struct {
+	Trip TripID `json:"trip"`
+}
+
+// TripReleased: the driver gave it back, or was taken off it; it wants a driver again.
+type TripReleased struct {
+	Trip TripID `json:"trip"`
+	By   Actor  `json:"by"`
+	Why  Reason `json:"why"`
+}
+
+// TripOverdue: a deadline of a trip with a driver has passed. The trip goes on.
+type TripOverdue struct {
+	Trip     TripID  `json:"trip"`
+	Deadline Instant `json:"deadline"`
+}
+
+// TripCancelled: somebody ended it.
+type TripCancelled struct {
+	Trip TripID `json:"trip"`
+	By   Actor  `json:"by"`
+	Why  Reason `json:"why"`
+}
+
+// TripUnserved: nobody could take it in time.
+type TripUnserved struct {
+	Trip TripID `json:"trip"`
+	Why  Reason `json:"why"`
+}
+
+func (DutyStarted) kind() string   { return "duty_started" }
+func (DutyEnded) kind() string     { return "duty_ended" }
+func (TripRequested) kind() string { return "trip_requested" }
+func (OfferMade) kind() string     { return "offer_made" }
+func (OfferClosed) kind() string   { return "offer_closed" }
+func (TripParked) kind() string    { return "trip_parked" }
+func (TripAssigned) kind() string  { return "trip_assigned" }
+func (DriverArrived) kind() string { return "driver_arrived" }
+func (RideStarted) kind() string   { return "ride_started" }
+func (TripCompleted) kind() string { return "trip_completed" }
+func (TripReleased) kind() string  { return "trip_released" }
+func (TripOverdue) kind() string   { return "trip_overdue" }
+func (TripCancelled) kind() string { return "trip_cancelled" }
+func (TripUnserved) kind() string  { return "trip_unserved" }
+
+// readers turns the body of each kind back into its type.
+var readers = map[string]func(json.RawMessage) (FactBody, error){
+	"duty_started":   readBody[DutyStarted],
+	"duty_ended":     readBody[DutyEnded],
+	"trip_requested": readBody[TripRequested],
+	"offer_made":     readBody[OfferMade],
+	"offer_closed":   readBody[OfferClosed],
+	"trip_parked":    readBody[TripParked],
+	"trip_assigned":  readBody[TripAssigned],
+	"driver_arrived": readBody[DriverArrived],
+	"ride_started":   readBody[RideStarted],
+	"trip_completed": readBody[TripCompleted],
+	"trip_released":  readBody[TripReleased],
+	"trip_overdue":   readBody[TripOverdue],
+	"trip_cancelled": readBody[TripCancelled],
+	"trip_unserved":  readBody[TripUnserved],
+}
+
+func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {
+	var body T
+	err := json.Unmarshal(raw, &body)
+	return body, err
+}
+
+// record is a fact on paper.
+type record struct {
+	Format int             `json:"v"`
+	Seq    Seq             `json:"seq"`
+	At     Instant         `json:"at"`
+	Kind   string          `json:"kind"`
+	Body   json.RawMessage `json:"body"`
+	Cause  *Cause          `json:"cause,omitempty"`
+}
+
+// MarshalFact writes a fact as one line of JSON.
+func MarshalFact(f Fact) ([]byte, error) {
+	body, err := json.Marshal(f.Body)
+	if err != nil {
+		return nil, fmt.Errorf("fact %d: %w", f.Seq, err)
+	}
+	return json.Marshal(record{Format: FactFormat, Seq: f.Seq, At: f.At, Kind: f.Body.kind(), Body: body, Cause: f.Cause})
+}
+
+// UnmarshalFact reads what [MarshalFact] of this or an earlier version wrote. A
+// fact of a later version or an unknown kind is an error: leaving one out would
+// give another state than the one people were told of.
+func UnmarshalFact(line []byte) (Fact, error) {
+	var r record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Fact{}, fmt.Errorf("fact: %w", err)
+	}
+	if r.Format < 1 || r.Format > FactFormat {
+		return Fact{}, fmt.Errorf("fact %d has format %d: this program reads 1 to %d; run a newer one", r.Seq, r.Format, FactFormat)
+	}
+	read, ok := readers[r.Kind]
+	if !ok {
+		return Fact{}, fmt.Errorf("fact %d is of kind %q, which this program does not know: run a newer one", r.Seq, r.Kind)
+	}
+	body, err := read(r.Body)
+	if err != nil {
+		return Fact{}, fmt.Errorf("fact %d (%s): %w", r.Seq, r.Kind, err)
+	}
+	return Fact{Seq: r.Seq, At: r.At, Body: body, Cause: r.Cause}, nil
+}

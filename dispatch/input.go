@@ -1,0 +1,117 @@
+package dispatch
+
+// Input is something that happened to an area: a command, a position, a deadline.
+// Positions go through [Slot.Put] on their way to the core; all else through
+// [Engine.Submit].
+type Input interface{ isInput() }
+
+// Command is who asks, and under what id. It is embedded in every command.
+type Command struct {
+	By Actor
+	// ID may be empty; then a repeat is judged by the state alone.
+	ID CommandID
+}
+
+// Hello is a party that (re)connected and wants the present truth. It changes nothing.
+type Hello struct {
+	By Actor
+}
+
+// StartDuty puts a driver to work with the vehicle of his token. It may be
+// repeated; a repeat with another vehicle changes the vehicle if he is free.
+type StartDuty struct {
+	Command
+	Driver  DriverID
+	Vehicle Vehicle
+}
+
+// EndDuty takes a driver off work. A live offer to him is withdrawn; it is
+// refused while he has a trip.
+type EndDuty struct {
+	Command
+	Driver DriverID
+}
+
+// Moved is a driver's newest position.
+type Moved struct{ Fix Fix }
+
+// Request asks for a trip. The id is the client's; asking again with the same
+// id and the same order is the same trip.
+type Request struct {
+	Command
+	Trip  TripID
+	Order Order
+}
+
+// Accept takes an offer.
+type Accept struct {
+	Command
+	Trip  TripID
+	Offer OfferID
+}
+
+// Decline turns an offer down. The driver is not asked for that trip again.
+type Decline struct {
+	Command
+	Trip  TripID
+	Offer OfferID
+}
+
+// Arrive says that the driver is at the pickup.
+type Arrive struct {
+	Command
+	Trip TripID
+}
+
+// Start says that the party is on board. It may come without Arrive when that
+// was lost on the way: it is then refused, and the client sends both in order.
+type Start struct {
+	Command
+	Trip TripID
+}
+
+// Complete says that the party has been set down.
+type Complete struct {
+	Command
+	Trip TripID
+}
+
+// Release gives an assigned or arrived trip back: it is matched again, with its
+// old place in the queue, and not to this driver.
+type Release struct {
+	Command
+	Trip TripID
+	Why  Reason
+}
+
+// Cancel ends a trip. Bookers and travellers may until the ride starts, a driver
+// only with [ReasonNoShow] after waiting at the pickup, operators always.
+type Cancel struct {
+	Command
+	Trip TripID
+	Why  Reason
+}
+
+// Watch asks for the board: an operator's view of the whole area. It changes nothing.
+type Watch struct {
+	By Actor
+}
+
+// Tick says that time has passed. The engine sends it when the next deadline is
+// due, and once after a replay.
+type Tick struct{}
+
+func (Hello) isInput()     {}
+func (StartDuty) isInput() {}
+func (EndDuty) isInput()   {}
+func (Moved) isInput()     {}
+func (Request) isInput()   {}
+func (Accept) isInput()    {}
+func (Decline) isInput()   {}
+func (Arrive) isInput()    {}
+func (Start) isInput()     {}
+func (Complete) isInput()  {}
+func (Release) isInput()   {}
+func (Cancel) isInput()    {}
+func (Watch) isInput()     {}
+func (Tick) isInput()      {}

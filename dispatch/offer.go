@@ -1,0 +1,25 @@
+package dispatch
+
+import "cuntong/geo"
+
+// Offer is a lease: the driver has the first word on the trip until Until, and
+// nobody else is asked meanwhile. Its lapse is an ordinary input, so that a
+// vanished driver, a dead phone and a server restart all take the same road.
+type Offer struct {
+	ID     OfferID
+	Driver DriverID
+	MadeAt Instant
+	Until  Instant
+	// Approach is the estimated drive from the driver to the pickup.
+	Approach geo.Leg
+}
+
+// OfferEnd says how an offer ended without being accepted.
+type OfferEnd string
+
+// The ends.
+const (
+	OfferDeclined  OfferEnd = "declined"
+	OfferLapsed    OfferEnd = "lapsed"
+	OfferWithdrawn OfferEnd = "withdrawn" // the trip was cancelled, or the driver went off duty
+)

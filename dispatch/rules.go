@@ -1,0 +1,92 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Rules are what a county decides about dispatching. Zero values are not
+// meaningful: start from [DefaultRules].
+type Rules struct {
+	// OfferWait is how long a driver has to answer an offer. 5 s to 5 min.
+	OfferWait time.Duration
+	// Patience is how long a trip waits for a driver before it ends unserved. 1 min to 24 h.
+	Patience time.Duration
+	// FreshFor is how long a position counts: a driver not heard of for longer is not matched. 5 s to 10 min.
+	FreshFor time.Duration
+	// Reach is the longest drive to a pickup that a driver is asked for. 1 min to 12 h.
+	Reach time.Duration
+	// LapseRest is how long a driver who let an offer lapse is left alone about that trip. 0 to 24 h.
+	LapseRest time.Duration
+	// PickupGrace is how much later than expected a driver may arrive before the trip is overdue. 1 min to 24 h.
+	PickupGrace time.Duration
+	// FreeWait is how long a driver waits at the pickup before he may report a no-show. 0 to 2 h.
+	FreeWait time.Duration
+	// RideGrace is how much longer than expected a ride may take before it is overdue. 1 min to 24 h.
+	RideGrace time.Duration
+	// OverdueLimit is how many times an assigned trip may be overdue before it is taken from its driver and matched again. 1 to 100.
+	OverdueLimit int
+
+	// MaxOpenTrips bounds the open trips of an area; beyond it requests are refused. 1 to 1,000,000.
+	MaxOpenTrips int
+	// MaxOpenPerPassenger bounds the open trips a passenger has booked. 1 to 1,000.
+	MaxOpenPerPassenger int
+	// MaxOpenPerAgent bounds the open trips a village agent has booked. 1 to 100,000.
+	MaxOpenPerAgent int
+	// MaxDrivers bounds the drivers on duty in an area. 1 to 1,000,000.
+	MaxDrivers int
+	// KeepEnded is how many ended trips stay in memory, for late and repeated commands. 0 to 1,000,000.
+	KeepEnded int
+	// KeepCommands is how many commands a party's memory holds, for repeats. 1 to 1,000.
+	KeepCommands int
+}
+
+// DefaultRules suit a mountain county.
+func DefaultRules() Rules {
+	return Rules{
+		OfferWait:           20 * time.Second,
+		Patience:            30 * time.Minute,
+		FreshFor:            30 * time.Second,
+		Reach:               time.Hour,
+		LapseRest:           2 * time.Minute,
+		PickupGrace:         20 * time.Minute,
+		FreeWait:            5 * time.Minute,
+		RideGrace:           time.Hour,
+		OverdueLimit:        3,
+		MaxOpenTrips:        20_000,
+		MaxOpenPerPassenger: 2,
+		MaxOpenPerAgent:     200,
+		MaxDrivers:          100_000,
+		KeepEnded:           2_000,
+		KeepCommands:        32,
+	}
+}
+
+// Validate says what is out of range, all at once.
+func (r Rules) Validate() error {
+	return errors.Join(
+		within("offer wait", r.OfferWait, 5*time.Second, 5*time.Minute),
+		within("patience", r.Patience, time.Minute, 24*time.Hour),
+		within("position freshness", r.FreshFor, 5*time.Second, 10*time.Minute),
+		within("reach", r.Reach, time.Minute, 12*time.Hour),
+		within("lapse rest", r.LapseRest, 0, 24*time.Hour),
+		within("pickup grace", r.PickupGrace, time.Minute, 24*time.Hour),
+		within("free wait", r.FreeWait, 0, 2*time.Hour),
+		within("ride grace", r.RideGrace, time.Minute, 24*time.Hour),
+		within("overdue limit", r.OverdueLimit, 1, 100),
+		within("open trips", r.MaxOpenTrips, 1, 1_000_000),
+		within("open trips a passenger", r.MaxOpenPerPassenger, 1, 1_000),
+		within("open trips an agent", r.MaxOpenPerAgent, 1, 100_000),
+		within("drivers", r.MaxDrivers, 1, 1_000_000),
+		within("ended trips kept", r.KeepEnded, 0, 1_000_000),
+		within("commands kept", r.KeepCommands, 1, 1_000),
+	)
+}
+
+func within[T int | time.Duration](name string, v, low, high T) error {
+	if v < low || v > high {
+		return fmt.Errorf("%s is %v: want %v to %v", name, v, low, high)
+	}
+	return nil
+}
