@@ -1,0 +1,35 @@
+package wire
+
+import "time"
+
+// Limits of a frame from a client. Whatever goes beyond is refused.
+const (
+	MaxFrameBytes = 4096 // one frame
+	MaxDepth      = 6    // objects within objects, the frame itself being 1
+	MaxIDBytes    = 64   // every id
+	MaxTokenBytes = 2048 // the token in hello
+	MaxNameRunes  = 64   // names of people, places and client programs
+	MaxNoteRunes  = 200  // notes
+	MaxPhoneRunes = 32   // telephone numbers
+
+	MaxSeats       = 50
+	MaxWheelchairs = 10
+	MaxGoodsL      = 20_000
+)
+
+// Limits of a frame from the server.
+const (
+	// MaxServerFrameBytes bounds one frame. A client should be ready for that much.
+	MaxServerFrameBytes = 2 << 20
+	// MaxTruthTrips bounds the trips of one truth.
+	MaxTruthTrips = 250
+)
+
+// The pace of a connection.
+const (
+	HelloWait       = 5 * time.Second  // from the upgrade to a hello
+	PingEvery       = 25 * time.Second // between two WebSocket pings of the server, give or take its jitter
+	SilentAfter     = 60 * time.Second // without any frame the connection counts as dead
+	FramesPerSecond = 20               // that a client may send in the long run
+	FrameBurst      = 60               // that it may send at once
+)

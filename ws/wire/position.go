@@ -1,0 +1,42 @@
+package wire
+
+// The datums in which a client may give coordinates. The server speaks only [DatumWGS84].
+const (
+	DatumWGS84 = "wgs84"
+	DatumGCJ02 = "gcj02"
+	DatumBD09  = "bd09"
+)
+
+// Position is where a driver's phone is. Newest wins; there is no answer.
+type Position struct {
+	Lat   float64 `json:"lat"`
+	Lon   float64 `json:"lon"`
+	Datum string  `json:"datum"`
+	// At is when the phone was there, Unix ms by the phone's clock.
+	At         int64    `json:"at"`
+	AccuracyM  Optional `json:"accuracy_m,omitzero"`
+	HeadingDeg Optional `json:"heading_deg,omitzero"` // clockwise from north
+	SpeedMPS   Optional `json:"speed_mps,omitzero"`
+}
+
+// Fix is where a driver was, as told to others. Always in WGS-84.
+type Fix struct {
+	Lat   float64 `json:"lat"`
+	Lon   float64 `json:"lon"`
+	Datum string  `json:"datum"`
+	// At is Unix ms by the server's clock.
+	At int64 `json:"at"`
+	// AgeMS is how old the fix was when it was sent: the reader's clock may be wrong.
+	AgeMS      int64    `json:"age_ms"`
+	HeadingDeg Optional `json:"heading_deg,omitzero"`
+	SpeedMPS   Optional `json:"speed_mps,omitzero"`
+	AccuracyM  Optional `json:"accuracy_m,omitzero"`
+}
+
+// DriverAt tells the party of a trip where its driver is. Newest wins.
+type DriverAt struct {
+	Trip string `json:"trip"`
+	Fix  Fix    `json:"fix"`
+	// ETA is when the driver is expected at his next stop, Unix ms; 0 is unknown.
+	ETA int64 `json:"eta,omitzero"`
+}

@@ -1,0 +1,131 @@
+package wire
+
+// Arrive says that the driver is at the pickup.
+type Arrive struct {
+	Trip string `json:"trip"`
+}
+
+// Start says that the party is on board.
+type Start struct {
+	Trip string `json:"trip"`
+}
+
+// Complete says that the party has been set down.
+type Complete struct {
+	Trip string `json:"trip"`
+}
+
+// Release gives a trip back before the ride: another driver is sought.
+type Release struct {
+	Trip string `json:"trip"`
+	// Why is one of [Reasons].
+	Why string `json:"why"`
+}
+
+// Cancel ends a trip.
+type Cancel struct {
+	Trip string `json:"trip"`
+	// Why is one of [Reasons].
+	Why string `json:"why"`
+}
+
+// Trip tells a party where a trip stands. Each party sees what concerns it: a
+// field that it may not see is absent.
+type Trip struct {
+	Trip string `json:"trip"`
+	// Version rises by one with everything that happens to the trip. A client
+	// ignores a version that is not newer than the one it has.
+	Version     int64    `json:"version"`
+	State       string   `json:"state"`
+	Pickup      PlaceOut `json:"pickup"`
+	Dropoff     PlaceOut `json:"dropoff"`
+	Seats       int      `json:"seats"`
+	Wheelchairs int      `json:"wheelchairs,omitzero"`
+	GoodsL      int      `json:"goods_l,omitzero"`
+	Channel     string   `json:"channel,omitzero"`
+	// RequestedAt is the trip's place in the queue, Since when it came into its state; Unix ms.
+	RequestedAt int64 `json:"requested_at"`
+	Since       int64 `json:"since"`
+	// PickupFrom, PickupTo and ArriveBy are as requested, Unix ms.
+	PickupFrom int64       `json:"pickup_from,omitzero"`
+	PickupTo   int64       `json:"pickup_to,omitzero"`
+	ArriveBy   int64       `json:"arrive_by,omitzero"`
+	Booker     *Party      `json:"booker,omitzero"`
+	Traveller  *Traveller  `json:"traveller,omitzero"`
+	Driver     *TripDriver `json:"driver,omitzero"`
+	// PickupETA is when the driver is expected at the pickup, Unix ms.
+	PickupETA int64 `json:"pickup_eta,omitzero"`
+	// Ride is the drive from pickup to drop-off.
+	Ride *Leg `json:"ride,omitzero"`
+	// Queue is there while the trip is parked.
+	Queue *QueuePlace `json:"queue,omitzero"`
+	// GivesUpAt is when the trip ends unserved if it still has no driver, Unix ms.
+	GivesUpAt int64 `json:"gives_up_at,omitzero"`
+	// Overdue counts the deadlines missed in the present state.
+	Overdue int `json:"overdue,omitzero"`
+	// Ended is there when the trip is cancelled or unserved.
+	Ended *Ended `json:"ended,omitzero"`
+	// Position is the driver's newest, while one is bound and heard of.
+	Position *Fix `json:"position,omitzero"`
+}
+
+// The states of a trip.
+const (
+	StateRequested = "requested"
+	StateOffered   = "offered"
+	StateParked    = "parked"
+	StateAssigned  = "assigned"
+	StateArrived   = "arrived"
+	StateRiding    = "riding"
+	StateCompleted = "completed"
+	StateCancelled = "cancelled"
+	StateUnserved  = "unserved"
+)
+
+// Party is somebody with an account.
+type Party struct {
+	Role string `json:"role"`
+	ID   string `json:"id"`
+}
+
+// TripDriver is the driver of a trip and what he drives.
+type TripDriver struct {
+	ID      string   `json:"id"`
+	Vehicle *Vehicle `json:"vehicle,omitzero"`
+}
+
+// QueuePlace is a parked trip's place among those that wait. Place 1 is next.
+type QueuePlace struct {
+	Place int `json:"place"`
+	Of    int `json:"of"`
+}
+
+// Ended says who ended a trip and why. ByRole is a role or "system".
+type Ended struct {
+	ByRole string `json:"by_role"`
+	Why    string `json:"why"`
+}
+
+// Queue tells the party of a parked trip its new place. Newest wins.
+type Queue struct {
+	Trip  string `json:"trip"`
+	Place int    `json:"place"`
+	Of    int    `json:"of"`
+}
+
+// The reasons that a client may give for a cancel or a release.
+const (
+	WhyChangedMind = "changed_mind"
+	WhyFoundOther  = "found_other"
+	WhyTooLong     = "too_long"
+	WhyMistake     = "mistake"
+	WhyNoShow      = "no_show"
+	WhyBreakdown   = "breakdown"
+	WhyRoad        = "road"
+	WhyOther       = "other"
+)
+
+// Reasons lists the reasons that a client may give.
+func Reasons() []string {
+	return []string{WhyChangedMind, WhyFoundOther, WhyTooLong, WhyMistake, WhyNoShow, WhyBreakdown, WhyRoad, WhyOther}
+}

@@ -1,0 +1,163 @@
+package wire
+
+import (
+	"reflect"
+	"slices"
+)
+
+// Type names a kind of message.
+type Type string
+
+// The types. TypeDuty goes both ways: a client sends [Duty], a server [DutyState].
+const (
+	TypeHello    Type = "hello"
+	TypePosition Type = "position"
+	TypeDuty     Type = "duty"
+	TypeRequest  Type = "request"
+	TypeAccept   Type = "accept"
+	TypeDecline  Type = "decline"
+	TypeArrive   Type = "arrive"
+	TypeStart    Type = "start"
+	TypeComplete Type = "complete"
+	TypeRelease  Type = "release"
+	TypeCancel   Type = "cancel"
+	TypeEndDuty  Type = "end_duty"
+	TypeWatch    Type = "watch"
+	TypePing     Type = "ping"
+
+	TypeWelcome   Type = "welcome"
+	TypeTruth     Type = "truth"
+	TypeDone      Type = "done"
+	TypeRefused   Type = "refused"
+	TypeOffer     Type = "offer"
+	TypeOfferGone Type = "offer_gone"
+	TypeTrip      Type = "trip"
+	TypeQueue     Type = "queue"
+	TypeDriverAt  Type = "driver_at"
+	TypeBoard     Type = "board"
+	TypeDrain     Type = "drain"
+	TypePong      Type = "pong"
+)
+
+// The roles that a token may carry.
+const (
+	RoleDriver    = "driver"
+	RolePassenger = "passenger"
+	RoleAgent     = "agent"
+	RoleOperator  = "operator"
+)
+
+var (
+	everybody = []string{RoleDriver, RolePassenger, RoleAgent, RoleOperator}
+	bookers   = []string{RolePassenger, RoleAgent, RoleOperator}
+	drivers   = []string{RoleDriver}
+	operators = []string{RoleOperator}
+)
+
+// clientType is a message that a client may send.
+type clientType struct {
+	name    Type
+	body    reflect.Type
+	command bool     // has an id and is answered by exactly one done or refused
+	roles   []string // who may send it
+}
+
+// clientTypes is the protocol from client to server. A test holds it against docs/PROTOCOL.md.
+var clientTypes = []clientType{
+	{TypeHello, reflect.TypeFor[Hello](), false, everybody},
+	{TypePosition, reflect.TypeFor[Position](), false, drivers},
+	{TypeDuty, reflect.TypeFor[Duty](), true, drivers},
+	{TypeRequest, reflect.TypeFor[Request](), true, bookers},
+	{TypeAccept, reflect.TypeFor[Accept](), true, drivers},
+	{TypeDecline, reflect.TypeFor[Decline](), true, drivers},
+	{TypeArrive, reflect.TypeFor[Arrive](), true, drivers},
+	{TypeStart, reflect.TypeFor[Start](), true, drivers},
+	{TypeComplete, reflect.TypeFor[Complete](), true, drivers},
+	{TypeRelease, reflect.TypeFor[Release](), true, []string{RoleDriver, RoleOperator}},
+	{TypeCancel, reflect.TypeFor[Cancel](), true, everybody},
+	{TypeEndDuty, reflect.TypeFor[EndDuty](), true, operators},
+	{TypeWatch, reflect.TypeFor[Watch](), false, operators},
+	{TypePing, reflect.TypeFor[Ping](), false, everybody},
+}
+
+// serverType is a message that the server may send.
+type serverType struct {
+	name  Type
+	body  reflect.Type
+	lossy bool // travels in the newest-wins lane
+}
+
+// serverTypes is the protocol from server to client. A test holds it against docs/PROTOCOL.md.
+var serverTypes = []serverType{
+	{TypeWelcome, reflect.TypeFor[Welcome](), false},
+	{TypeTruth, reflect.TypeFor[Truth](), false},
+	{TypeDone, reflect.TypeFor[Done](), false},
+	{TypeRefused, reflect.TypeFor[Refused](), false},
+	{TypeOffer, reflect.TypeFor[Offer](), false},
+	{TypeOfferGone, reflect.TypeFor[OfferGone](), false},
+	{TypeTrip, reflect.TypeFor[Trip](), false},
+	{TypeQueue, reflect.TypeFor[Queue](), true},
+	{TypeDriverAt, reflect.TypeFor[DriverAt](), true},
+	{TypeDuty, reflect.TypeFor[DutyState](), false},
+	{TypeBoard, reflect.TypeFor[Board](), true},
+	{TypeDrain, reflect.TypeFor[Drain](), false},
+	{TypePong, reflect.TypeFor[Pong](), false},
+}
+
+// ClientTypes lists what a client may send, in the order of docs/PROTOCOL.md.
+func ClientTypes() []Type {
+	list := make([]Type, len(clientTypes))
+	for i, t := range clientTypes {
+		list[i] = t.name
+	}
+	return list
+}
+
+// ServerTypes lists what the server may send, in the order of docs/PROTOCOL.md.
+func ServerTypes() []Type {
+	list := make([]Type, len(serverTypes))
+	for i, t := range serverTypes {
+		list[i] = t.name
+	}
+	return list
+}
+
+// IsCommand says whether a client's message of this type carries an id and is
+// answered by exactly one done or refused.
+func (t Type) IsCommand() bool {
+	c := findClientType(string(t))
+	return c != nil && c.command
+}
+
+// MayBeSentBy says whether a client of this role may send messages of this type.
+func (t Type) MayBeSentBy(role string) bool {
+	c := findClientType(string(t))
+	return c != nil && slices.Contains(c.roles, role)
+}
+
+// IsLossy says whether the server's messages of this type travel in the
+// newest-wins lane, where a newer one takes the place of an older one.
+func (t Type) IsLossy() bool {
+	s := findServerType(string(t))
+	return s != nil && s.lossy
+}
+
+// findClientType is linear on purpose: fourteen short strings are compared
+// faster than one is hashed.
+func findClientType(name string) *clientType {
+	for i := range clientTypes {
+		if string(clientTypes[i].name) == name {
+			return &clientTypes[i]
+		}
+	}
+	return nil
+}
+
+func findServerType(name string) *serverType {
+	for i := range serverTypes {
+		if string(serverTypes[i].name) == name {
+			return &serverTypes[i]
+		}
+	}
+	return nil
+}
