@@ -1,61 +1,140 @@
 package geo
 
 import (
+	"fmt"
 	"iter"
-	"slices"
+	"math"
+	"sync"
 )
 
-// Index keeps where things are.
+// Index keeps where many moving things are and yields them closest first. It is
+// exact: the order is that of Distance, across cell edges, the antimeridian and
+// the poles, for sixty keys as for a million.
+//
+// Any number of goroutines may read it at once; Put and Remove must have it to
+// themselves, and so must not be called from inside a ClosestFirst loop.
+//
+// It is a tree of H3 cells (tree.go) walked best-first (walk.go), after G. R.
+// Hjaltason and H. Samet, "Distance Browsing in Spatial Databases", ACM TODS 24,
+// 1999. Only leaves hold keys; a crowded leaf splits into the seven cells of
+// the next finer resolution, thin ones merge again, and an empty one is dropped
+// at once, so memory follows the number of keys.
 type Index[K comparable] struct {
-	at    map[K]Point
-	order []K
+	tree  tree[K]
+	spots map[K]spot[K]
+	peak  int // the most keys since spots was made; see shrink
+	next  uint64
+	walks sync.Pool // of *walk[K]
+}
+
+// spot says where in the tree a key is kept.
+type spot[K comparable] struct {
+	leaf *node[K]
+	pos  int // in leaf.at and leaf.items
 }
 
 // NewIndex returns an empty index.
-func NewIndex[K comparable]() *Index[K] { return &Index[K]{at: map[K]Point{}} }
+func NewIndex[K comparable]() *Index[K] {
+	x := &Index[K]{spots: make(map[K]spot[K])}
+	x.tree.moved = func(k K, s spot[K]) { x.spots[k] = s }
+	x.walks.New = func() any { return new(walk[K]) }
+	return x
+}
 
-// Put inserts k or moves it.
+// Put inserts k at p, or moves it there. A move costs a map lookup and a little
+// arithmetic as long as k stays about its leaf's cell; otherwise the new cell is
+// asked of H3, once. Put panics when p is not on earth (a bug: positions are
+// validated where they come in, and an index cannot hold a place that is not
+// one); the null island is a place to it.
 func (x *Index[K]) Put(k K, p Point) {
-	if _, ok := x.at[k]; !ok {
-		x.order = append(x.order, k)
+	if !p.onEarth() {
+		panic(fmt.Sprintf("geo: Index.Put at %v: call Point.Validate first", p))
 	}
-	x.at[k] = p
+	at := unit(p)
+	s, known := x.spots[k]
+	if !known {
+		x.next++
+		x.tree.insert(item[K]{key: k, seq: x.next, point: p}, at)
+		x.peak = max(x.peak, len(x.spots))
+		return
+	}
+	if s.leaf.keeps(at) {
+		s.leaf.at[s.pos] = at
+		s.leaf.items[s.pos].point = p
+		s.leaf.stretch(at)
+		return
+	}
+	it := s.leaf.items[s.pos]
+	it.point = p
+	x.tree.remove(s)
+	x.tree.insert(it, at)
 }
 
-// Remove forgets k.
+// Remove forgets k and says whether it was there.
 func (x *Index[K]) Remove(k K) bool {
-	_, ok := x.at[k]
-	if ok {
-		delete(x.at, k)
-		x.order = slices.DeleteFunc(x.order, func(o K) bool { return o == k })
+	s, known := x.spots[k]
+	if !known {
+		return false
 	}
-	return ok
+	delete(x.spots, k)
+	x.tree.remove(s)
+	x.shrink()
+	return true
 }
 
-// At is where k is.
-func (x *Index[K]) At(k K) (Point, bool) { p, ok := x.at[k]; return p, ok }
+// shrink gives memory back, which a Go map never does of itself: it moves the
+// remaining keys to a new map when three quarters have gone, so that each key
+// removed pays for a third of a key moved.
+func (x *Index[K]) shrink() {
+	const tooSmallToMatter = 1024
+	if x.peak < tooSmallToMatter || len(x.spots) > x.peak/4 {
+		return
+	}
+	spots := make(map[K]spot[K], len(x.spots))
+	for k, s := range x.spots {
+		spots[k] = s
+	}
+	x.spots, x.peak = spots, len(spots)
+}
+
+// At returns where k was last put.
+func (x *Index[K]) At(k K) (Point, bool) {
+	s, known := x.spots[k]
+	if !known {
+		return Point{}, false
+	}
+	return s.leaf.items[s.pos].point, true
+}
 
 // Len is the number of keys.
-func (x *Index[K]) Len() int { return len(x.order) }
+func (x *Index[K]) Len() int { return len(x.spots) }
 
-// ClosestFirst yields every key, nearest first.
+// ClosestFirst yields every key with its Distance from the point, nearest first;
+// keys equally far come in the order in which they were first put. The caller
+// filters and stops: what is not asked for is not computed. From a point that is
+// not on earth nothing is yielded.
 func (x *Index[K]) ClosestFirst(from Point) iter.Seq2[K, Meters] {
-	return func(yield func(K, Meters) bool) {
-		near := slices.Clone(x.order)
-		slices.SortStableFunc(near, func(a, b K) int {
-			da, db := Distance(from, x.at[a]), Distance(from, x.at[b])
-			switch {
-			case da < db:
-				return -1
-			case da > db:
-				return 1
-			}
-			return 0
-		})
-		for _, k := range near {
-			if !yield(k, Distance(from, x.at[k])) {
-				return
-			}
-		}
+	return func(yield func(K, Meters) bool) { x.walk(from, yield) }
+}
+
+func (x *Index[K]) walk(from Point, yield func(K, Meters) bool) {
+	if !from.onEarth() {
+		return
+	}
+	w := x.walks.Get().(*walk[K])
+	w.run(&x.tree.root, unit(from), yield)
+	if w.reset() {
+		x.walks.Put(w)
 	}
 }
+
+// keepReach[r] is how far from its leaf's centre, in chord, a key may roam before
+// its cell is asked again: the circumradius of a hexagon of resolution r. It is a
+// policy, not a bound the search relies on.
+var keepReach = func() (reach [finestLeaf + 1]float64) {
+	const edge0 = 1281256.011 // metres, average hexagon edge of resolution 0, from the H3 tables
+	for r := range reach {
+		reach[r] = edge0 / float64(EarthRadius) / math.Pow(7, float64(r)/2)
+	}
+	return reach
+}()
