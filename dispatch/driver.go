@@ -11,15 +11,15 @@ type Vehicle struct {
 
 // Driver is a person on duty with a vehicle.
 type Driver struct {
-	ID      DriverID
-	Vehicle Vehicle
+	ID      DriverID `json:"id"`
+	Vehicle Vehicle  `json:"vehicle"`
 	// Since is when the duty began.
-	Since Instant
+	Since Instant `json:"since"`
 	// Offer is the trip he is being asked for, or empty. A driver holds at most one
 	// live offer or the plan he is driving, never both.
-	Offer TripID
+	Offer TripID `json:"offer,omitempty"`
 	// Plan is what he has promised to drive, in order.
-	Plan Plan
+	Plan Plan `json:"plan,omitempty"`
 }
 
 // Free says whether he may be asked: on duty, with no offer and no plan.

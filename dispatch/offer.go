@@ -6,12 +6,12 @@ import "cuntong/geo"
 // nobody else is asked meanwhile. Its lapse is an ordinary input, so that a
 // vanished driver, a dead phone and a server restart all take the same road.
 type Offer struct {
-	ID     OfferID
-	Driver DriverID
-	MadeAt Instant
-	Until  Instant
+	ID     OfferID  `json:"id"`
+	Driver DriverID `json:"driver"`
+	MadeAt Instant  `json:"made_at"`
+	Until  Instant  `json:"until"`
 	// Approach is the estimated drive from the driver to the pickup.
-	Approach geo.Leg
+	Approach geo.Leg `json:"approach"`
 }
 
 // OfferEnd says how an offer ended without being accepted.

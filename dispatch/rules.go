@@ -38,7 +38,8 @@ type Rules struct {
 	MaxDrivers int
 	// KeepEnded is how many ended trips stay in memory, for late and repeated commands. 0 to 1,000,000.
 	KeepEnded int
-	// KeepCommands is how many commands a party's memory holds, for repeats. 1 to 1,000.
+	// KeepCommands is how many commands that took effect are remembered, so that a repeat gets the same answer.
+	// The oldest is forgotten first; a repeat of it is then judged by the state of its trip. 1 to 10,000,000.
 	KeepCommands int
 }
 
@@ -59,7 +60,7 @@ func DefaultRules() Rules {
 		MaxOpenPerAgent:     200,
 		MaxDrivers:          100_000,
 		KeepEnded:           2_000,
-		KeepCommands:        32,
+		KeepCommands:        20_000,
 	}
 }
 
@@ -80,7 +81,7 @@ func (r Rules) Validate() error {
 		within("open trips an agent", r.MaxOpenPerAgent, 1, 100_000),
 		within("drivers", r.MaxDrivers, 1, 1_000_000),
 		within("ended trips kept", r.KeepEnded, 0, 1_000_000),
-		within("commands kept", r.KeepCommands, 1, 1_000),
+		within("commands kept", r.KeepCommands, 1, 10_000_000),
 	)
 }
 

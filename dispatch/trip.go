@@ -125,36 +125,36 @@ type Order struct {
 
 // Trip is one party's journey from a pickup to a drop-off.
 type Trip struct {
-	ID      TripID
-	Order   Order
-	State   State
-	Version Version
+	ID      TripID  `json:"id"`
+	Order   Order   `json:"order"`
+	State   State   `json:"state"`
+	Version Version `json:"version"`
 	// RequestedAt is the trip's place in the queue: whoever asked first is served first.
-	RequestedAt Instant
+	RequestedAt Instant `json:"requested_at"`
 	// Deadline is when something must happen if nothing else has. Every open trip has exactly one.
-	Deadline Instant
+	Deadline Instant `json:"deadline"`
 	// Patience is when a trip that has no driver gives up.
-	Patience Instant
+	Patience Instant `json:"patience"`
 	// Offer is the live offer while Offered, else nil.
-	Offer *Offer
+	Offer *Offer `json:"offer,omitempty"`
 	// Offers counts the offers made so far.
-	Offers int
+	Offers int `json:"offers,omitempty"`
 	// Asked holds the drivers who were asked in vain. A driver who declined is not asked again.
-	Asked []Asked
+	Asked []Asked `json:"asked,omitempty"`
 	// Driver and Vehicle are set while a driver is bound and stay after the end.
-	Driver  DriverID
-	Vehicle Vehicle
-	// Direct is the estimate from pickup to drop-off in the vehicle at hand (a car before one is).
-	Direct geo.Leg
-	// PickupETA is when the driver is expected at the pickup, as estimated when he was asked.
-	PickupETA Instant
+	Driver  DriverID `json:"driver,omitempty"`
+	Vehicle Vehicle  `json:"vehicle"`
+	// Direct is the estimate from pickup to drop-off, in a car.
+	Direct geo.Leg `json:"direct"`
+	// PickupETA is when the driver is expected at the pickup, as estimated when he accepted.
+	PickupETA Instant `json:"pickup_eta,omitempty"`
 	// Since is when the trip came into its present state.
-	Since Instant
+	Since Instant `json:"since"`
 	// Overdue counts the deadlines missed in the present state.
-	Overdue int
+	Overdue int `json:"overdue,omitempty"`
 	// EndedBy and EndedWhy say who ended the trip and why, when it did not complete.
-	EndedBy  Actor
-	EndedWhy Reason
+	EndedBy  Actor  `json:"ended_by"`
+	EndedWhy Reason `json:"ended_why,omitempty"`
 }
 
 // Asked is a driver who was asked in vain.

@@ -1,0 +1,142 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Check says whether the state keeps every promise the core makes. It is run
+// after every step of every test, and after a snapshot is restored. It looks at
+// everything, so it is not for every step of a live server.
+func (c *Core) Check() error {
+	var broken []error
+	fail := func(format string, args ...any) {
+		if len(broken) < 10 {
+			broken = append(broken, fmt.Errorf(format, args...))
+		}
+	}
+	for id, t := range c.trips {
+		c.checkTrip(id, t, fail)
+	}
+	for id, d := range c.drivers {
+		c.checkDriver(id, d, fail)
+	}
+	c.checkDerived(fail)
+	c.checkSoft(fail)
+	return errors.Join(broken...)
+}
+
+// checkTrip: live offer and trip name each other; a bound driver has the trip in
+// his plan; an open trip has one deadline and an ended one none.
+func (c *Core) checkTrip(id TripID, t *Trip, fail func(string, ...any)) {
+	if t.ID != id || t.Version == 0 {
+		fail("trip %s is kept as %s with version %d", t.ID, id, t.Version)
+	}
+	if (t.State == Offered) != (t.Offer != nil) {
+		fail("trip %s is %s with offer %v", id, t.State, t.Offer)
+	}
+	if t.Offer != nil {
+		if d := c.drivers[t.Offer.Driver]; d == nil || d.Offer != id {
+			fail("trip %s is offered to %s, who does not know", id, t.Offer.Driver)
+		}
+	}
+	if t.State.HasDriver() {
+		if d := c.drivers[t.Driver]; d == nil || d.Plan.Trip() != id {
+			fail("trip %s is %s by %s, who does not drive it", id, t.State, t.Driver)
+		}
+	}
+	entry := c.deadlines.at[id]
+	switch {
+	case t.State.Open() && (entry == nil || entry.at != t.Deadline || t.Deadline == 0):
+		fail("open trip %s has deadline %d, the heap %v", id, t.Deadline, entry)
+	case !t.State.Open() && entry != nil:
+		fail("ended trip %s has a deadline", id)
+	}
+}
+
+// checkDriver: a driver holds at most one live offer or a plan, of trips that name
+// him, within his vehicle.
+func (c *Core) checkDriver(id DriverID, d *Driver, fail func(string, ...any)) {
+	if d.Offer != "" {
+		if t := c.trips[d.Offer]; t == nil || t.Offer == nil || t.Offer.Driver != id {
+			fail("driver %s holds an offer of trip %s, which does not know", id, d.Offer)
+		}
+		if len(d.Plan) > 0 {
+			fail("driver %s holds an offer and a plan", id)
+		}
+	}
+	for _, stop := range d.Plan {
+		t := c.trips[stop.Trip]
+		switch {
+		case t == nil || !t.State.HasDriver() || t.Driver != id:
+			fail("driver %s plans trip %s, which is not his", id, stop.Trip)
+		case !t.Order.Load.Fits(d.Vehicle.Load):
+			fail("driver %s plans trip %s, which does not fit", id, stop.Trip)
+		case stop.Trip != d.Plan.Trip():
+			fail("driver %s plans two trips at once", id)
+		}
+	}
+}
+
+// checkDerived: the queue, the counts and the lists say what the trips say.
+func (c *Core) checkDerived(fail func(string, ...any)) {
+	counts, booked, parked, open := map[State]int{}, map[Actor]int{}, 0, 0
+	for id, t := range c.trips {
+		counts[t.State]++
+		if t.State.Open() {
+			booked[t.Order.Booker]++
+			open++
+		}
+		if t.State == Parked {
+			parked++
+			if c.queue.place(t) == 0 {
+				fail("parked trip %s is not in the queue", id)
+			}
+		}
+		for _, who := range t.parties() {
+			if !slices.Contains(c.parties[who], id) {
+				fail("trip %s is unknown to %s", id, who)
+			}
+		}
+	}
+	if len(c.queue) != parked || !slices.IsSortedFunc(c.queue, inQueueOrder) {
+		fail("the queue holds %d of %d parked trips, or in no order", len(c.queue), parked)
+	}
+	if len(c.deadlines.heap) != open || len(c.deadlines.at) != open || len(c.trips) != open+len(c.ended) {
+		fail("%d open and %d ended trips of %d have %d deadlines", open, len(c.ended), len(c.trips), len(c.deadlines.heap))
+	}
+	for _, state := range States() {
+		if c.counts[state] != counts[state] {
+			fail("%d trips are counted as %s: there are %d", c.counts[state], state, counts[state])
+		}
+	}
+	for who, n := range c.booked {
+		if booked[who] != n {
+			fail("%s is said to have %d open trips: he has %d", who, n, booked[who])
+		}
+	}
+}
+
+// checkSoft: the index holds the free drivers who are heard of, and nobody else.
+func (c *Core) checkSoft(fail func(string, ...any)) {
+	free := 0
+	for id := range c.fixes {
+		if c.drivers[id] == nil {
+			fail("there is a position of %s, who is not on duty", id)
+		}
+		_, indexed := c.free.At(id)
+		if c.available(id) {
+			free++
+		}
+		if indexed != c.available(id) {
+			fail("driver %s is available: %t, in the index: %t", id, c.available(id), indexed)
+		}
+	}
+	if c.free.Len() != free {
+		fail("the index holds %d drivers: %d are free", c.free.Len(), free)
+	}
+	if len(c.wanting)+len(c.freed) > 0 {
+		fail("trips %v and drivers %v are left to be looked at", c.wanting, c.freed)
+	}
+}

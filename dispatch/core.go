@@ -1,0 +1,203 @@
+package dispatch
+
+import (
+	"slices"
+
+	"cuntong/geo"
+)
+
+// Core is the dispatching of one area: a deterministic machine that takes inputs
+// one after another. The same inputs at the same times give the same outcomes,
+// always. It belongs to one goroutine.
+//
+// State comes in three layers. The durable one (trips, drivers, commands) is
+// changed by fold alone. The derived one (queue, deadlines, counts) follows from
+// the durable one and is changed beside it. The soft one (positions) is lost in a
+// crash and comes back with the next position of each phone.
+type Core struct {
+	// Static after construction.
+	area   geo.AreaID
+	rules  Rules
+	router geo.Router
+
+	// Durable: what the facts say.
+	seq      Seq
+	last     Instant // of the newest fact
+	trips    map[TripID]*Trip
+	drivers  map[DriverID]*Driver
+	commands commandMemory
+
+	// Derived from the durable state.
+	queue     queue
+	deadlines deadlines
+	parties   map[Actor][]TripID // trips in memory of each booker and traveller, in the order requested
+	booked    map[Actor]int      // open trips of each booker
+	ended     []TripID           // ended trips still in memory, oldest first
+	counts    map[State]int      // trips in memory by state
+
+	// Soft: where drivers are.
+	fixes map[DriverID]*fixed
+	fresh freshList
+	free  *geo.Index[DriverID] // drivers who may be asked now
+	// forgotten are the drivers whose position was dropped and is yet to be unshown.
+	forgotten []DriverID
+
+	// What a fold left to be done within the same Apply.
+	wanting []TripID   // trips that want a driver
+	freed   []DriverID // drivers whose luck changed
+
+	board Board // as last made, for those who watch
+}
+
+// Outcome is what one input brought about. Facts are to be recorded before
+// anybody is told a notice.
+type Outcome struct {
+	Facts   []Fact
+	Notices []Notice
+	// Matches describes the offers made, for measuring.
+	Matches []Match
+	// Waits are the times in milliseconds from request to arrival at the pickup of
+	// the drivers who arrived, for measuring.
+	Waits []Instant
+	// Ignored says why a position was not taken, or is empty.
+	Ignored Ignored
+}
+
+// Ignored says why a position was not taken. The names are metric labels.
+type Ignored string
+
+// The reasons.
+const (
+	IgnoredOffDuty Ignored = "off_duty"     // the driver is not on duty in this area
+	IgnoredBad     Ignored = "out_of_range" // not a place on Earth
+	IgnoredLate    Ignored = "late"         // a newer one is known
+	IgnoredOld     Ignored = "old"          // from a time in the dark: it says where he was, not where he is
+)
+
+// Match measures one offer as it was made.
+type Match struct {
+	Waited      Instant // milliseconds from request to this offer
+	PositionAge Instant // milliseconds since the driver's position was received
+	Candidates  int     // drivers looked at
+}
+
+// NewCore returns an area without trips or drivers. The rules must be valid.
+func NewCore(area geo.AreaID, rules Rules, router geo.Router) *Core {
+	return &Core{
+		area:     area,
+		rules:    rules,
+		router:   router,
+		trips:    map[TripID]*Trip{},
+		drivers:  map[DriverID]*Driver{},
+		commands: newCommandMemory(rules.KeepCommands),
+		parties:  map[Actor][]TripID{},
+		booked:   map[Actor]int{},
+		counts:   map[State]int{},
+		fixes:    map[DriverID]*fixed{},
+		free:     geo.NewIndex[DriverID](),
+	}
+}
+
+// Seq returns the sequence of the newest fact.
+func (c *Core) Seq() Seq { return c.seq }
+
+// Last returns the moment of the newest fact. Apply must not be given an earlier one.
+func (c *Core) Last() Instant { return c.last }
+
+// NextDeadline returns when the next deadline is due; ok is false when there is none.
+func (c *Core) NextDeadline() (at Instant, ok bool) { return c.deadlines.next() }
+
+// Replay takes a fact from the journal, in order.
+func (c *Core) Replay(f Fact) error {
+	if f.Seq != c.seq+1 {
+		return gapError(c.seq, f.Seq)
+	}
+	if err := c.admissible(f); err != nil {
+		return err
+	}
+	c.fold(f)
+	// What a fold leaves to be done was done by the facts that follow it.
+	c.freed = nil
+	c.wanting = slices.DeleteFunc(c.wanting, func(id TripID) bool { return c.trips[id].State != Requested })
+	return nil
+}
+
+// Apply decides what in means at now, changes the state, and returns what is to
+// be recorded and told.
+func (c *Core) Apply(now Instant, in Input) Outcome {
+	r := run{core: c, now: now}
+	c.forgetSilent(now)
+	switch in := in.(type) {
+	case Moved:
+		r.moved(in)
+	case Tick:
+		r.tick()
+	case Hello:
+		r.tell(in.By, c.truth(now, in.By))
+	case Watch:
+		r.tell(in.By, BoardTold{Board: c.boardAt(now)})
+	default:
+		r.command(in)
+	}
+	r.pursue()
+	r.announce()
+	return r.out
+}
+
+// run is one Apply: it collects the outcome.
+type run struct {
+	core *Core
+	now  Instant
+	out  Outcome
+	// touched are the trips whose state changed, each once, in order, with the
+	// driver who is to hear of it though he is no longer bound.
+	touched []touched
+	// shifted is the first place in the queue that changed hands, or 0.
+	shifted int
+}
+
+// touched is a trip to tell of.
+type touched struct {
+	trip   *Trip
+	former DriverID // who was bound to it before, or empty
+}
+
+// record makes a fact of body, folds it into the state and notes whom to tell.
+func (r *run) record(body FactBody, cause *Cause) {
+	c := r.core
+	f := Fact{Seq: c.seq + 1, At: r.now, Body: body, Cause: cause}
+	before := c.bonds(body)
+	c.fold(f)
+	r.out.Facts = append(r.out.Facts, f)
+	r.after(body, before)
+}
+
+func (r *run) tell(to Actor, body NoticeBody) {
+	r.out.Notices = append(r.out.Notices, Notice{To: to, Body: body})
+}
+
+// pursue follows up what the facts so far have changed: trips that want a driver
+// are offered or parked, and drivers whose luck changed are tried against the
+// queue. Who asked first is served first: before a trip is matched, a driver who
+// has just become free is kept for the parked trips that asked before it.
+//
+// It ends because every step takes a trip off its list, or a driver, and an
+// offer, a parking and an end without a driver put nobody on either.
+func (r *run) pursue() {
+	c := r.core
+	for len(c.wanting) > 0 {
+		slices.SortFunc(c.wanting, func(a, b TripID) int { return inQueueOrder(c.trips[a], c.trips[b]) })
+		id := c.wanting[0]
+		c.wanting = c.wanting[1:]
+		for _, driver := range c.freed {
+			r.serveQueue(driver, c.trips[id])
+		}
+		r.match(id)
+	}
+	for len(c.freed) > 0 {
+		id := c.freed[0]
+		c.freed = c.freed[1:]
+		r.serveQueue(id, nil)
+	}
+	c.wanting, c.freed = nil, nil
+}

@@ -1,0 +1,257 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+
+	"cuntong/geo"
+)
+
+// decide reads the state and returns the facts a command brings about, or why it
+// is refused. No facts and no refusal: what is asked for is so already.
+func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
+	switch in := in.(type) {
+	case StartDuty:
+		return c.decideStartDuty(in)
+	case EndDuty:
+		return c.decideEndDuty(in)
+	case Request:
+		return c.decideRequest(now, in)
+	case Accept:
+		return c.decideAccept(now, in)
+	case Decline:
+		return c.decideDecline(in)
+	case Arrive:
+		return c.decideArrive(now, in)
+	case Start:
+		return c.decideStart(now, in)
+	case Complete:
+		return c.decideComplete(in)
+	case Release:
+		return c.decideRelease(in)
+	case Cancel:
+		return c.decideCancel(now, in)
+	}
+	return nil, refuse(Invalid, "unknown_input", fmt.Sprintf("The server does not know %T.", in))
+}
+
+func (c *Core) decideStartDuty(in StartDuty) ([]FactBody, *Refusal) {
+	if !may(in.By, in.Driver) {
+		return nil, refuse(Forbidden, "not_yours", "A driver starts only his own duty.")
+	}
+	if in.Vehicle.Load.Seats < 1 {
+		return nil, refuse(Invalid, "no_seats", "The vehicle has no seats: ask the operator for a token with seats.")
+	}
+	d := c.drivers[in.Driver]
+	switch {
+	case d == nil && len(c.drivers) >= c.rules.MaxDrivers:
+		return nil, limited("drivers_full", "As many drivers are on duty as this area admits. Try again later.", time.Minute)
+	case d != nil && d.Vehicle == in.Vehicle:
+		return nil, nil
+	case d != nil && !d.Free():
+		return nil, refuse(Conflict, "on_trip", "Finish the trip or the offer at hand before changing vehicle.")
+	}
+	return []FactBody{DutyStarted{Driver: in.Driver, Vehicle: in.Vehicle}}, nil
+}
+
+func (c *Core) decideEndDuty(in EndDuty) ([]FactBody, *Refusal) {
+	if !may(in.By, in.Driver) {
+		return nil, refuse(Forbidden, "not_yours", "A driver ends only his own duty.")
+	}
+	d := c.drivers[in.Driver]
+	switch {
+	case d == nil && in.By.Role == RoleOperator:
+		return nil, refuse(NotFound, "driver_unknown", "No such driver is on duty.")
+	case d == nil:
+		return nil, nil
+	case len(d.Plan) > 0:
+		return nil, refuse(Conflict, "on_trip", "Complete the trip or give it back before going off duty.")
+	}
+	var bodies []FactBody
+	if d.Offer != "" {
+		bodies = append(bodies, OfferClosed{Trip: d.Offer, End: OfferWithdrawn})
+	}
+	return append(bodies, DutyEnded{Driver: in.Driver}), nil
+}
+
+func (c *Core) decideAccept(now Instant, in Accept) ([]FactBody, *Refusal) {
+	t, refusal := c.offeredTo(in.By, in.Trip, in.Offer)
+	if t == nil || t.State != Offered {
+		return nil, refusal
+	}
+	eta := now.Add(t.Offer.Approach.Duration)
+	return []FactBody{TripAssigned{Trip: t.ID, ETA: eta, Deadline: eta.Add(c.rules.PickupGrace)}}, nil
+}
+
+func (c *Core) decideDecline(in Decline) ([]FactBody, *Refusal) {
+	t, refusal := c.offeredTo(in.By, in.Trip, in.Offer)
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case t.State != Offered:
+		return nil, refuse(Conflict, "accepted_already", "This offer was accepted. Give the trip back with release.")
+	}
+	return []FactBody{OfferClosed{Trip: t.ID, End: OfferDeclined}}, nil
+}
+
+// offeredTo finds the trip that by is being asked for under that offer, or that
+// he accepted under it and still drives.
+func (c *Core) offeredTo(by Actor, trip TripID, offer OfferID) (*Trip, *Refusal) {
+	lapsed := refuse(Lapsed, "offer_lapsed", "This offer is over. Wait for the next one.")
+	t := c.trips[trip]
+	switch {
+	case by.Role != RoleDriver:
+		return nil, refuse(Forbidden, "role", "Only drivers answer offers.")
+	case t == nil:
+		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
+	case t.State == Offered && t.Offer.ID == offer && t.Offer.Driver == by.Driver():
+		return t, nil
+	case t.State.HasDriver() && t.Driver == by.Driver() && offerID(t.ID, t.Offers) == offer:
+		return t, nil
+	}
+	return nil, lapsed
+}
+
+// offerID names the nth offer of a trip.
+func offerID(trip TripID, n int) OfferID { return OfferID(fmt.Sprintf("%s/%d", trip, n)) }
+
+func (c *Core) decideArrive(now Instant, in Arrive) ([]FactBody, *Refusal) {
+	t, refusal := c.driving(in.By, in.Trip)
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case t.State == Assigned:
+		return []FactBody{DriverArrived{Trip: t.ID, Deadline: now.Add(c.rules.FreeWait + c.rules.PickupGrace)}}, nil
+	}
+	return nil, nil // arrived, or riding already
+}
+
+func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
+	t, refusal := c.driving(in.By, in.Trip)
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case t.State == Arrived:
+		ride := t.Direct
+		if leg, ok := c.router.Travel(t.Order.Pickup.Point, t.Order.Dropoff.Point, t.Vehicle.Class); ok {
+			ride = leg
+		}
+		return []FactBody{RideStarted{Trip: t.ID, Deadline: now.Add(ride.Duration + c.rules.RideGrace)}}, nil
+	case t.State == Assigned:
+		return nil, refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
+	}
+	return nil, nil
+}
+
+func (c *Core) decideComplete(in Complete) ([]FactBody, *Refusal) {
+	if t := c.trips[in.Trip]; t != nil && t.State == Completed && t.Driver == in.By.Driver() && in.By.Role == RoleDriver {
+		return nil, nil
+	}
+	t, refusal := c.driving(in.By, in.Trip)
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case t.State != Riding:
+		return nil, refuse(Conflict, "not_riding", "Report the start of the ride first.")
+	}
+	return []FactBody{TripCompleted{Trip: t.ID}}, nil
+}
+
+// driving finds the trip that by is bound to.
+func (c *Core) driving(by Actor, trip TripID) (*Trip, *Refusal) {
+	t := c.trips[trip]
+	switch {
+	case by.Role != RoleDriver:
+		return nil, refuse(Forbidden, "role", "Only the trip's driver may report this.")
+	case t == nil:
+		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
+	case t.Driver == by.Driver() && t.State.HasDriver():
+		return t, nil
+	case t.Driver == by.Driver():
+		return nil, refuse(Lapsed, "trip_over", "This trip is over.")
+	}
+	return nil, refuse(Conflict, "not_your_trip", "This trip is not, or no longer, yours to drive.")
+}
+
+func (c *Core) decideRelease(in Release) ([]FactBody, *Refusal) {
+	t := c.trips[in.Trip]
+	switch {
+	case t == nil:
+		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
+	case in.By.Role != RoleOperator && (in.By.Role != RoleDriver || t.Driver != in.By.Driver()):
+		return nil, refuse(Conflict, "not_your_trip", "This trip is not, or no longer, yours to give back.")
+	case t.State == Riding:
+		return nil, refuse(Conflict, "riding", "The party is on board: complete the trip, or ask the operator to cancel it.")
+	case t.State != Assigned && t.State != Arrived:
+		return nil, refuse(Conflict, "no_driver", "This trip has no driver to take it from.")
+	}
+	return []FactBody{TripReleased{Trip: t.ID, By: in.By, Why: in.Why}}, nil
+}
+
+func (c *Core) decideCancel(now Instant, in Cancel) ([]FactBody, *Refusal) {
+	t := c.trips[in.Trip]
+	if t == nil || !c.concerns(t, in.By) {
+		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
+	}
+	switch {
+	case t.State == Cancelled && t.EndedBy == in.By:
+		return nil, nil
+	case !t.State.Open():
+		return nil, refuse(Lapsed, "trip_over", "This trip is over.")
+	case in.By.Role == RoleOperator:
+	case in.By.Role == RoleDriver:
+		if refusal := c.mayReportNoShow(now, t, in.Why); refusal != nil {
+			return nil, refusal
+		}
+	case t.State == Riding:
+		return nil, refuse(Conflict, "riding", "The ride has started: it ends when the driver completes it.")
+	}
+	return []FactBody{TripCancelled{Trip: t.ID, By: in.By, Why: in.Why}}, nil
+}
+
+// mayReportNoShow says why a driver may not end the trip for want of a passenger.
+func (c *Core) mayReportNoShow(now Instant, t *Trip, why Reason) *Refusal {
+	switch {
+	case why != ReasonNoShow:
+		return refuse(Forbidden, "role", "A driver ends a trip only for a no-show; otherwise give it back with release.")
+	case t.State != Arrived:
+		return refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
+	}
+	if left := t.Since.Add(c.rules.FreeWait).Sub(now); left > 0 {
+		return limited("too_early", "Wait a little longer at the pickup before reporting a no-show.", left)
+	}
+	return nil
+}
+
+// concerns says whether t is any of by's business.
+func (c *Core) concerns(t *Trip, by Actor) bool {
+	return by.Role == RoleOperator || by == t.Order.Booker || by == t.Order.traveller() ||
+		(by.Role == RoleDriver && t.State.HasDriver() && t.Driver == by.Driver())
+}
+
+// traveller returns the traveller's own account; zero when he has none.
+func (o Order) traveller() Actor {
+	if o.Traveller.ID == "" {
+		return Actor{}
+	}
+	return Actor{Role: RolePassenger, ID: o.Traveller.ID}
+}
+
+func may(by Actor, driver DriverID) bool {
+	return by.Role == RoleOperator || by == DriverActor(driver)
+}
+
+func limited(code, say string, wait time.Duration) *Refusal {
+	return &Refusal{Kind: Limited, Code: code, Say: say, RetryAfter: wait}
+}
+
+// Bounds of an order.
+const (
+	maxSeats       = 60
+	maxWheelchairs = 10
+	maxGoodsLitres = 20_000
+	// bookAhead is how far in the future a pickup may be wanted.
+	bookAhead = 15 * time.Minute
+	// samePlace is the distance under which a pickup and a drop-off are the same.
+	samePlace geo.Meters = 50
+)

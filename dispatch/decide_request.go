@@ -1,0 +1,86 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+
+	"cuntong/geo"
+)
+
+func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
+	if t := c.trips[in.Trip]; t != nil {
+		return nil, c.askedAgain(t, in)
+	}
+	order := in.Order
+	order.Booker = in.By
+	if order.PickupWindow.From == 0 {
+		order.PickupWindow.From = now
+	}
+	if refusal := checkOrder(now, order); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := c.roomFor(in.By); refusal != nil {
+		return nil, refusal
+	}
+	direct, ok := c.router.Travel(order.Pickup.Point, order.Dropoff.Point, geo.Car)
+	if !ok {
+		return nil, refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")
+	}
+	patience := now.Add(c.rules.Patience)
+	if to := order.PickupWindow.To; to != 0 {
+		patience = min(patience, to)
+	}
+	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct, Patience: patience}}, nil
+}
+
+// askedAgain judges a request for a trip that exists: the same order of the same
+// booker is the same trip, anything else is another trip under a taken name.
+func (c *Core) askedAgain(t *Trip, in Request) *Refusal {
+	again := in.Order
+	again.Booker = in.By
+	if again.PickupWindow.From == 0 {
+		again.PickupWindow.From = t.Order.PickupWindow.From
+	}
+	if again == t.Order {
+		return nil
+	}
+	return refuse(Conflict, "trip_id_taken", "A trip with this id exists. Choose a new id for another trip.")
+}
+
+func checkOrder(now Instant, o Order) *Refusal {
+	load, window := o.Load, o.PickupWindow
+	switch {
+	case o.Product != ProductSolo:
+		return refuse(Invalid, "product", "Only solo trips can be booked.")
+	case load.Seats < 1 || load.Seats > maxSeats:
+		return refuse(Invalid, "seats", fmt.Sprintf("Ask for 1 to %d seats.", maxSeats))
+	case load.Wheelchairs < 0 || load.Wheelchairs > maxWheelchairs:
+		return refuse(Invalid, "wheelchairs", fmt.Sprintf("Ask for 0 to %d wheelchair places.", maxWheelchairs))
+	case load.GoodsLitres < 0 || load.GoodsLitres > maxGoodsLitres:
+		return refuse(Invalid, "goods_l", fmt.Sprintf("Ask for 0 to %d litres of goods.", maxGoodsLitres))
+	case o.Pickup.Point.Validate() != nil || o.Dropoff.Point.Validate() != nil:
+		return refuse(Invalid, "out_of_range", "Pickup and drop-off must be places on Earth.")
+	case geo.Distance(o.Pickup.Point, o.Dropoff.Point) < samePlace:
+		return refuse(Invalid, "same_place", "Pickup and drop-off are the same place.")
+	case window.From > now.Add(bookAhead):
+		return refuse(Invalid, "too_far_ahead", fmt.Sprintf("Book at most %d minutes ahead.", bookAhead/time.Minute))
+	case window.To != 0 && (window.To <= now || window.To < window.From):
+		return refuse(Invalid, "window_over", "The pickup window is over. Ask for a later one.")
+	case o.ArriveBy != 0 && o.ArriveBy <= now:
+		return refuse(Invalid, "window_over", "The arrival time is over. Ask for a later one.")
+	}
+	return nil
+}
+
+// roomFor says whether by has reached a limit on open trips.
+func (c *Core) roomFor(by Actor) *Refusal {
+	open := len(c.deadlines.heap)
+	switch {
+	case open >= c.rules.MaxOpenTrips:
+		return limited("area_full", "As many trips are open as this area admits. Try again later.", time.Minute)
+	case by.Role == RolePassenger && c.booked[by] >= c.rules.MaxOpenPerPassenger,
+		by.Role == RoleAgent && c.booked[by] >= c.rules.MaxOpenPerAgent:
+		return limited("too_many_trips", "You have as many open trips as you may. Finish or cancel one first.", 0)
+	}
+	return nil
+}

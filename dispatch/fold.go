@@ -1,0 +1,281 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+)
+
+func gapError(have, got Seq) error {
+	return fmt.Errorf("the journal has a gap: fact %d follows %d", got, have)
+}
+
+// admissible says whether a fact from the journal fits the state. Facts that the
+// core has just decided fit by construction.
+func (c *Core) admissible(f Fact) error {
+	trip, next := tripOf(f.Body)
+	if trip == "" {
+		return nil
+	}
+	var from State
+	if t := c.trips[trip]; t != nil {
+		from = t.State
+	}
+	if next == "" {
+		next = from
+	}
+	if offer, ok := f.Body.(OfferMade); ok && c.drivers[offer.Driver] == nil {
+		return fmt.Errorf("fact %d offers trip %s to a driver who is not on duty", f.Seq, trip)
+	}
+	if from == next && from.Open() || from.CanBecome(next) {
+		return nil
+	}
+	return fmt.Errorf("fact %d (%s) takes trip %s from %q to %q, which is no step of a trip's life", f.Seq, f.Body.kind(), trip, from, next)
+}
+
+// tripOf returns the trip a fact speaks of, if any, and the state it takes it to;
+// an empty state means that the trip stays in the one it is in.
+func tripOf(body FactBody) (TripID, State) {
+	switch b := body.(type) {
+	case TripRequested:
+		return b.Trip, Requested
+	case OfferMade:
+		return b.Trip, Offered
+	case OfferClosed:
+		return b.Trip, Requested
+	case TripParked:
+		return b.Trip, Parked
+	case TripAssigned:
+		return b.Trip, Assigned
+	case DriverArrived:
+		return b.Trip, Arrived
+	case RideStarted:
+		return b.Trip, Riding
+	case TripCompleted:
+		return b.Trip, Completed
+	case TripReleased:
+		return b.Trip, Requested
+	case TripOverdue:
+		return b.Trip, ""
+	case TripCancelled:
+		return b.Trip, Cancelled
+	case TripUnserved:
+		return b.Trip, Unserved
+	}
+	return "", ""
+}
+
+// fold changes the durable state by one fact, and what is derived from it. It is
+// the only code that does, live and on replay.
+func (c *Core) fold(f Fact) {
+	c.seq, c.last = f.Seq, max(c.last, f.At)
+	switch b := f.Body.(type) {
+	case DutyStarted:
+		c.free.Remove(b.Driver) // another vehicle is another chance
+		c.drivers[b.Driver] = &Driver{ID: b.Driver, Vehicle: b.Vehicle, Since: f.At}
+		c.settle(b.Driver)
+	case DutyEnded:
+		delete(c.drivers, b.Driver)
+		c.forget(b.Driver)
+	case TripRequested:
+		c.foldRequested(f.At, b)
+	default:
+		c.foldTrip(f)
+	}
+	if f.Cause != nil {
+		c.remember(f)
+	}
+}
+
+func (c *Core) foldRequested(at Instant, b TripRequested) {
+	t := &Trip{ID: b.Trip, Order: b.Order, RequestedAt: at, Patience: b.Patience, Direct: b.Direct}
+	c.admit(t)
+	t.Version++
+	c.become(t, Requested, at, b.Patience)
+}
+
+// foldTrip folds a fact about a trip that exists.
+func (c *Core) foldTrip(f Fact) {
+	id, next := tripOf(f.Body)
+	t := c.trips[id]
+	t.Version++
+	switch b := f.Body.(type) {
+	case OfferMade:
+		t.Offer = &Offer{ID: b.Offer, Driver: b.Driver, MadeAt: f.At, Until: b.Until, Approach: b.Approach}
+		t.Offers++
+		c.drivers[b.Driver].Offer = id
+		c.become(t, next, f.At, b.Until)
+		c.settle(b.Driver)
+	case OfferClosed:
+		c.foldOfferClosed(t, f.At, b)
+	case TripParked:
+		c.become(t, next, f.At, b.Deadline)
+	case TripAssigned:
+		c.foldAssigned(t, f.At, b)
+	case DriverArrived:
+		c.become(t, next, f.At, b.Deadline)
+	case RideStarted:
+		d := c.drivers[t.Driver]
+		d.Plan = slices.DeleteFunc(d.Plan, func(s Stop) bool { return s.Trip == id && s.Kind == StopPickup })
+		c.become(t, next, f.At, b.Deadline)
+	case TripReleased:
+		c.foldReleased(t, f.At)
+	case TripOverdue:
+		t.Overdue++
+		t.Deadline = b.Deadline
+		c.deadlines.set(id, b.Deadline)
+	case TripCompleted:
+		c.foldEnd(t, next, f.At, Actor{}, "")
+	case TripCancelled:
+		c.foldEnd(t, next, f.At, b.By, b.Why)
+	case TripUnserved:
+		c.foldEnd(t, next, f.At, Actor{Role: RoleSystem}, b.Why)
+	}
+}
+
+func (c *Core) foldOfferClosed(t *Trip, at Instant, b OfferClosed) {
+	driver := t.Offer.Driver
+	t.Offer = nil
+	if b.End != OfferWithdrawn {
+		t.askedInVain(driver, b.Rest)
+	}
+	c.drivers[driver].Offer = ""
+	c.become(t, Requested, at, t.Patience)
+	c.settle(driver)
+}
+
+// askedInVain notes that a driver was asked, until when he is left alone.
+func (t *Trip) askedInVain(driver DriverID, until Instant) {
+	i := slices.IndexFunc(t.Asked, func(a Asked) bool { return a.Driver == driver })
+	if i < 0 {
+		t.Asked = append(t.Asked, Asked{Driver: driver, Until: until})
+		return
+	}
+	t.Asked[i].Until = until
+}
+
+func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
+	d := c.drivers[t.Offer.Driver]
+	t.Driver, t.Vehicle, t.PickupETA = d.ID, d.Vehicle, b.ETA
+	t.Offer, d.Offer = nil, ""
+	d.Plan = Plan{
+		{Kind: StopPickup, Trip: t.ID, Place: t.Order.Pickup},
+		{Kind: StopDropoff, Trip: t.ID, Place: t.Order.Dropoff},
+	}
+	c.become(t, Assigned, at, b.Deadline)
+	c.settle(d.ID)
+}
+
+func (c *Core) foldReleased(t *Trip, at Instant) {
+	driver := t.Driver
+	t.askedInVain(driver, 0)
+	t.Driver, t.Vehicle, t.PickupETA = "", Vehicle{}, 0
+	// A trip given back late deserves another try even when its patience is used up.
+	t.Patience = max(t.Patience, at.Add(c.rules.Patience))
+	c.become(t, Requested, at, t.Patience)
+	c.unbind(driver, t.ID)
+}
+
+func (c *Core) foldEnd(t *Trip, next State, at Instant, by Actor, why Reason) {
+	offered := t.Offer
+	t.Offer, t.EndedBy, t.EndedWhy = nil, by, why
+	c.become(t, next, at, 0)
+	if offered != nil {
+		c.drivers[offered.Driver].Offer = ""
+		c.settle(offered.Driver)
+	}
+	if t.Driver != "" {
+		c.unbind(t.Driver, t.ID)
+	}
+	c.retire(t)
+}
+
+// unbind takes the stops of a trip out of its driver's plan.
+func (c *Core) unbind(driver DriverID, trip TripID) {
+	d := c.drivers[driver]
+	d.Plan = slices.DeleteFunc(d.Plan, func(s Stop) bool { return s.Trip == trip })
+	c.settle(driver)
+}
+
+// become moves t to a state with a deadline, and keeps what is derived from it.
+// A state that is over has none.
+func (c *Core) become(t *Trip, next State, at Instant, deadline Instant) {
+	if t.State == Parked && next != Parked {
+		c.queue.remove(t)
+	}
+	c.counts[t.State]--
+	c.counts[next]++
+	if next != t.State {
+		t.Since, t.Overdue = at, 0
+	}
+	t.State, t.Deadline = next, deadline
+	switch {
+	case !next.Open():
+		c.deadlines.clear(t.ID)
+	default:
+		c.deadlines.set(t.ID, deadline)
+	}
+	switch next {
+	case Parked:
+		c.queue.add(t)
+	case Requested:
+		c.wanting = append(c.wanting, t.ID)
+	}
+}
+
+// admit takes a new trip into memory.
+func (c *Core) admit(t *Trip) {
+	c.trips[t.ID] = t
+	c.counts[t.State]++
+	for _, who := range t.parties() {
+		c.parties[who] = append(c.parties[who], t.ID)
+	}
+	c.booked[t.Order.Booker]++
+}
+
+// parties returns the booker and, when he is somebody else with an account, the traveller.
+func (t *Trip) parties() []Actor {
+	traveller := t.Order.traveller()
+	if traveller == (Actor{}) || traveller == t.Order.Booker {
+		return []Actor{t.Order.Booker}
+	}
+	return []Actor{t.Order.Booker, traveller}
+}
+
+// retire puts an ended trip where late and repeated commands still find it, and
+// forgets the oldest one there when there are too many.
+func (c *Core) retire(t *Trip) {
+	c.leaveBooked(t.Order.Booker)
+	c.ended = append(c.ended, t.ID)
+	for len(c.ended) > c.rules.KeepEnded {
+		c.forgetTrip(c.trips[c.ended[0]])
+		c.ended = c.ended[1:]
+	}
+}
+
+func (c *Core) leaveBooked(booker Actor) {
+	if c.booked[booker]--; c.booked[booker] == 0 {
+		delete(c.booked, booker)
+	}
+}
+
+func (c *Core) forgetTrip(t *Trip) {
+	c.counts[t.State]--
+	delete(c.trips, t.ID)
+	for _, who := range t.parties() {
+		left := slices.DeleteFunc(c.parties[who], func(id TripID) bool { return id == t.ID })
+		if len(left) == 0 {
+			delete(c.parties, who)
+			continue
+		}
+		c.parties[who] = left
+	}
+}
+
+// remember keeps the answer to the command that caused f.
+func (c *Core) remember(f Fact) {
+	a := answer{commandKey: commandKey{f.Cause.By, f.Cause.ID}, Sum: f.Cause.Sum}
+	if id, _ := tripOf(f.Body); id != "" && c.trips[id] != nil {
+		a.Trip, a.Version, a.State = id, c.trips[id].Version, c.trips[id].State
+	}
+	c.commands.keep(a)
+}

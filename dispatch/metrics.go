@@ -1,0 +1,240 @@
+package dispatch
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics measures the engines of a process. Areas are summed up: no label names
+// an area, a driver or a cell.
+type Metrics struct {
+	apply           *prometheus.HistogramVec
+	requestToOffer  prometheus.Histogram
+	positionAge     prometheus.Histogram
+	candidates      prometheus.Histogram
+	offers          *prometheus.CounterVec
+	tripsEnded      *prometheus.CounterVec
+	waitToPickup    prometheus.Histogram
+	refused         *prometheus.CounterVec
+	ignored         *prometheus.CounterVec
+	positionsMerged prometheus.Counter
+	shed            *prometheus.CounterVec
+	append          prometheus.Histogram
+	batchFacts      prometheus.Histogram
+	ledgerRetries   prometheus.Counter
+	snapshots       prometheus.Histogram
+	replay          prometheus.Gauge
+	mirrorDropped   prometheus.Counter
+
+	mu      sync.Mutex // guards the following field
+	engines []*Engine
+}
+
+var (
+	secondsFine   = []float64{.00001, .00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .25, 1}
+	secondsMiddle = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	secondsLong   = []float64{.005, .01, .05, .1, .5, 1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600}
+)
+
+// NewMetrics registers the metrics of package dispatch.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		apply: histogramVec("cuntong_dispatch_apply_seconds", "Time the core takes to decide on one input, by kind of input.", secondsFine, "input"),
+		requestToOffer: histogram("cuntong_dispatch_request_to_offer_seconds",
+			"Time from a request's arrival at the core to an offer for it, its first or a later one; waiting in the queue included.", secondsLong),
+		positionAge: histogram("cuntong_dispatch_position_age_at_match_seconds",
+			"Age of the chosen driver's position when he was matched.", []float64{.1, .5, 1, 2, 5, 10, 15, 20, 25, 30, 60}),
+		candidates: histogram("cuntong_dispatch_candidates", "Drivers looked at for one match.", prometheus.ExponentialBuckets(1, 2, 12)),
+		offers: counterVec("cuntong_dispatch_offers_total",
+			"Offers by outcome: made, then accepted, declined, lapsed or withdrawn.", "outcome"),
+		tripsEnded:   counterVec("cuntong_dispatch_trips_ended_total", "Trips that ended, by final state.", "state"),
+		waitToPickup: histogram("cuntong_dispatch_request_to_arrival_seconds", "Time from a request to the driver's arrival at the pickup.", secondsLong),
+		refused:      counterVec("cuntong_dispatch_refused_total", "Commands that the core refused, by kind.", "kind"),
+		ignored:      counterVec("cuntong_dispatch_positions_dropped_total", "Positions that were not taken, by reason; merged ones were overtaken by a newer one while they waited.", "reason"),
+		shed:         counterVec("cuntong_dispatch_shed_total", "Commands that were not taken in, by reason.", "reason"),
+		append:       histogram("cuntong_dispatch_append_seconds", "Time to have one batch of facts recorded, retries included.", secondsMiddle),
+		batchFacts:   histogram("cuntong_dispatch_append_facts", "Facts in one batch.", prometheus.ExponentialBuckets(1, 2, 10)),
+		ledgerRetries: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_dispatch_ledger_retries_total",
+			Help: "Calls to the store whose outcome was unknown and that were repeated."}),
+		snapshots: histogram("cuntong_dispatch_snapshot_seconds", "Time to make and save one snapshot.", secondsMiddle),
+		replay: prometheus.NewGauge(prometheus.GaugeOpts{Name: "cuntong_dispatch_replay_seconds",
+			Help: "Time the last replay of an area took."}),
+		mirrorDropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_dispatch_mirror_dropped_total",
+			Help: "Positions that could not be shown to others."}),
+	}
+	m.positionsMerged = m.ignored.WithLabelValues("merged")
+	reg.MustRegister(m.apply, m.requestToOffer, m.positionAge, m.candidates, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
+		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped, gauges{m})
+	return m
+}
+
+func histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+}
+
+func histogramVec(name, help string, buckets []float64, label string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{label})
+}
+
+func counterVec(name, help, label string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+}
+
+// applied measures one Apply.
+func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
+	m.apply.WithLabelValues(inputName(in)).Observe(took.Seconds())
+	if out.Ignored != "" {
+		m.ignored.WithLabelValues(string(out.Ignored)).Inc()
+	}
+	for _, match := range out.Matches {
+		m.requestToOffer.Observe(float64(match.Waited) / 1000)
+		m.positionAge.Observe(float64(match.PositionAge) / 1000)
+		m.candidates.Observe(float64(match.Candidates))
+	}
+	for _, wait := range out.Waits {
+		m.waitToPickup.Observe(float64(wait) / 1000)
+	}
+	for _, f := range out.Facts {
+		m.fact(f)
+	}
+	for _, n := range out.Notices {
+		if no, ok := n.Body.(Refused); ok {
+			m.refused.WithLabelValues(string(no.Refusal.Kind)).Inc()
+		}
+	}
+}
+
+func (m *Metrics) fact(f Fact) {
+	switch b := f.Body.(type) {
+	case OfferMade:
+		m.offers.WithLabelValues("made").Inc()
+	case TripAssigned:
+		m.offers.WithLabelValues("accepted").Inc()
+	case OfferClosed:
+		m.offers.WithLabelValues(string(b.End)).Inc()
+	case TripCompleted:
+		m.tripsEnded.WithLabelValues(string(Completed)).Inc()
+	case TripCancelled:
+		m.tripsEnded.WithLabelValues(string(Cancelled)).Inc()
+	case TripUnserved:
+		m.tripsEnded.WithLabelValues(string(Unserved)).Inc()
+	}
+}
+
+// inputName is the metric label of an input.
+func inputName(in Input) string {
+	switch in.(type) {
+	case Moved:
+		return "position"
+	case Tick:
+		return "tick"
+	case Hello:
+		return "hello"
+	case Watch:
+		return "watch"
+	case Request:
+		return "request"
+	case Accept:
+		return "accept"
+	}
+	return "other"
+}
+
+func (m *Metrics) appended(facts int, took time.Duration) {
+	m.append.Observe(took.Seconds())
+	m.batchFacts.Observe(float64(facts))
+}
+
+func (m *Metrics) watch(e *Engine) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.engines = append(m.engines, e)
+}
+
+// stats is what an engine shows of its state between steps.
+type stats struct {
+	trips        map[State]int
+	free, busy   int
+	silent       int
+	parkedOldest Instant // when the first in the queue asked; zero when nobody waits
+	at           Instant
+}
+
+// publish shows the state to the metrics.
+func (e *Engine) publish() {
+	c := e.core
+	s := stats{trips: make(map[State]int, 6), free: c.free.Len(), at: e.now()}
+	for _, state := range States() {
+		if state.Open() {
+			s.trips[state] = c.counts[state]
+		}
+	}
+	s.silent = len(c.drivers) - len(c.fixes)
+	s.busy = len(c.fixes) - s.free
+	if len(c.queue) > 0 {
+		s.parkedOldest = c.queue[0].RequestedAt
+	}
+	e.stats.Store(&s)
+}
+
+var (
+	tripsDesc   = prometheus.NewDesc("cuntong_dispatch_trips", "Open trips by state.", []string{"state"}, nil)
+	driversDesc = prometheus.NewDesc("cuntong_dispatch_drivers",
+		"Drivers on duty: free, busy (asked or driving), or silent (not heard of within the freshness limit).", []string{"status"}, nil)
+	oldestDesc = prometheus.NewDesc("cuntong_dispatch_parked_oldest_seconds", "How long the first in the queue has waited; 0 when nobody waits.", nil, nil)
+	inboxDesc  = prometheus.NewDesc("cuntong_dispatch_inbox_commands", "Commands that wait for the core.", nil, nil)
+	readyDesc  = prometheus.NewDesc("cuntong_dispatch_ready", "1 while every area can record, else 0: matching stands still.", nil, nil)
+)
+
+// gauges collects the state of all engines at scrape time.
+type gauges struct{ metrics *Metrics }
+
+// Describe implements [prometheus.Collector].
+func (g gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{tripsDesc, driversDesc, oldestDesc, inboxDesc, readyDesc} {
+		ch <- desc
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (g gauges) Collect(ch chan<- prometheus.Metric) {
+	g.metrics.mu.Lock()
+	engines := g.metrics.engines
+	g.metrics.mu.Unlock()
+	trips := map[State]int{}
+	var free, busy, silent, inbox int
+	ready, oldest := 1.0, 0.0
+	for _, e := range engines {
+		inbox += e.inbox.depth()
+		if e.Ready() != nil {
+			ready = 0
+		}
+		s := e.stats.Load()
+		if s == nil {
+			continue
+		}
+		for state, n := range s.trips {
+			trips[state] += n
+		}
+		free, busy, silent = free+s.free, busy+s.busy, silent+s.silent
+		if s.parkedOldest != 0 {
+			oldest = max(oldest, InstantOf(e.cfg.Now()).Sub(s.parkedOldest).Seconds())
+		}
+	}
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	for _, state := range States() {
+		if state.Open() {
+			gauge(tripsDesc, float64(trips[state]), string(state))
+		}
+	}
+	gauge(driversDesc, float64(free), "free")
+	gauge(driversDesc, float64(busy), "busy")
+	gauge(driversDesc, float64(silent), "silent")
+	gauge(oldestDesc, oldest)
+	gauge(inboxDesc, float64(inbox))
+	gauge(readyDesc, ready)
+}

@@ -1,0 +1,172 @@
+package dispatch
+
+import (
+	"cuntong/geo"
+)
+
+// fixed is a driver's newest position, in a list by the time it was received.
+type fixed struct {
+	Fix       Fix
+	scannedAt geo.Point // where the queue was last looked through for him
+	scanned   bool      // scannedAt is set
+
+	older, newer *fixed
+}
+
+// freshList holds positions in the order they were received, so that those too
+// old are found at its end without looking at the others.
+type freshList struct{ oldest, newest *fixed }
+
+func (l *freshList) add(f *fixed) {
+	f.older, f.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.newer = f
+	} else {
+		l.oldest = f
+	}
+	l.newest = f
+}
+
+func (l *freshList) remove(f *fixed) {
+	if f.older != nil {
+		f.older.newer = f.newer
+	} else {
+		l.oldest = f.newer
+	}
+	if f.newer != nil {
+		f.newer.older = f.older
+	} else {
+		l.newest = f.older
+	}
+	f.older, f.newer = nil, nil
+}
+
+// rescanAfter is how far a free driver moves before the queue is looked through
+// for him again: "drives near" in steps that cost little and lose little.
+const rescanAfter geo.Meters = 300
+
+// moved takes a driver's newest position.
+func (r *run) moved(in Moved) {
+	c := r.core
+	fix := in.Fix
+	if r.out.Ignored = c.ignores(r.now, &fix); r.out.Ignored != "" {
+		return
+	}
+	f := c.fixes[fix.Driver]
+	first := f == nil
+	if first {
+		f = &fixed{}
+		c.fixes[fix.Driver] = f
+	} else {
+		c.fresh.remove(f)
+	}
+	f.Fix = fix
+	c.fresh.add(f)
+	c.settle(fix.Driver)
+	if !first && f.farFromScan() && c.available(fix.Driver) && len(c.queue) > 0 {
+		c.freed = append(c.freed, fix.Driver)
+	}
+	r.follow(fix)
+}
+
+// ignores says why a position is not to be taken. One from the future, which only
+// a wrong clock can send, is taken as of now.
+func (c *Core) ignores(now Instant, fix *Fix) Ignored {
+	if fix.At > fix.Received || fix.At == 0 {
+		fix.At = fix.Received
+	}
+	known := c.fixes[fix.Driver]
+	switch {
+	case c.drivers[fix.Driver] == nil:
+		return IgnoredOffDuty
+	case fix.Point.Validate() != nil:
+		return IgnoredBad
+	case known != nil && fix.At < known.Fix.At:
+		return IgnoredLate
+	case now.Sub(fix.At) > c.rules.FreshFor:
+		return IgnoredOld
+	}
+	return ""
+}
+
+func (f *fixed) farFromScan() bool {
+	return !f.scanned || geo.Distance(f.scannedAt, f.Fix.Point) >= rescanAfter
+}
+
+// follow shows the party of the trip that a driver is on where he is.
+func (r *run) follow(fix Fix) {
+	c := r.core
+	plan := c.drivers[fix.Driver].Plan
+	if len(plan) == 0 {
+		return
+	}
+	t := c.trips[plan.Trip()]
+	at := DriverAt{Trip: t.ID, Fix: fix}
+	if leg, ok := c.router.Travel(fix.Point, plan[0].Place.Point, t.Vehicle.Class); ok && t.State != Arrived {
+		at.ETA = r.now.Add(leg.Duration)
+	}
+	for _, who := range t.parties() {
+		r.tell(who, at)
+	}
+}
+
+// forgetSilent forgets the positions that are too old to count. A driver without
+// a position is not matched.
+func (c *Core) forgetSilent(now Instant) {
+	for f := c.fresh.oldest; f != nil && now.Sub(f.Fix.Received) > c.rules.FreshFor; f = c.fresh.oldest {
+		c.forget(f.Fix.Driver)
+	}
+}
+
+func (c *Core) forget(id DriverID) {
+	if f := c.fixes[id]; f != nil {
+		c.fresh.remove(f)
+		delete(c.fixes, id)
+		c.free.Remove(id)
+		c.forgotten = append(c.forgotten, id)
+	}
+}
+
+// takeForgotten returns the drivers whose positions were forgotten since it was
+// last called, for those who show positions to others.
+func (c *Core) takeForgotten() []DriverID {
+	ids := c.forgotten
+	c.forgotten = nil
+	return ids
+}
+
+// warm takes a position that was known before a restart. The queue is looked
+// through for the driver with his next one, or by the first Apply.
+func (c *Core) warm(now Instant, fix Fix) {
+	r := run{core: c, now: now}
+	r.moved(Moved{Fix: fix})
+}
+
+// NextSilence returns when the next position becomes too old to count; ok is
+// false when there is none. Forgetting makes no fact, so nobody needs to be in time for it.
+func (c *Core) NextSilence() (at Instant, ok bool) {
+	if c.fresh.oldest == nil {
+		return 0, false
+	}
+	return c.fresh.oldest.Fix.Received.Add(c.rules.FreshFor), true
+}
+
+// available says whether a driver may be asked now: on duty, free, and heard of.
+func (c *Core) available(id DriverID) bool {
+	d := c.drivers[id]
+	return d != nil && d.Free() && c.fixes[id] != nil
+}
+
+// settle brings the index of free drivers in line with the state of one driver.
+// A driver who becomes available is put on the list of those whose luck changed.
+func (c *Core) settle(id DriverID) {
+	if !c.available(id) {
+		c.free.Remove(id)
+		return
+	}
+	f := c.fixes[id]
+	if _, was := c.free.At(id); !was {
+		c.freed = append(c.freed, id)
+	}
+	c.free.Put(id, f.Fix.Point)
+}

@@ -1,0 +1,150 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Limits of the connections. They are set here, all of them, because the
+// library's own change from version to version.
+const (
+	dialTimeout = 500 * time.Millisecond
+	// callTimeout bounds one command: writing, the server's fsync, and the answer.
+	callTimeout = 800 * time.Millisecond
+	// bulkTimeout bounds reading or writing a snapshot and a page of the journal.
+	bulkTimeout = 10 * time.Second
+	// poolWait is how long a call waits for a connection when all are busy.
+	poolWait = 300 * time.Millisecond
+	// idleLimit closes a connection nobody used, before servers and firewalls do.
+	idleLimit = 5 * time.Minute
+
+	// ledgerConns suffice for every area of a province appending at once.
+	ledgerConns = 64
+	// mirrorConns keep positions from taking the ledger's turn.
+	mirrorConns = 16
+)
+
+// client returns a pool of at most conns connections to t. It dials when it is
+// first used.
+func (t target) client(conns int) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Network:   t.network,
+		Addr:      t.addr,
+		Username:  t.username,
+		Password:  t.password,
+		DB:        t.db,
+		TLSConfig: t.tls,
+		Protocol:  2, // push messages have no use here
+
+		// The library repeats commands on its own; what is repeated, and counted, is
+		// decided in script.go.
+		MaxRetries:            -1,
+		DialerRetries:         1,
+		ContextTimeoutEnabled: true,
+		DialTimeout:           dialTimeout,
+		ReadTimeout:           callTimeout,
+		WriteTimeout:          callTimeout,
+
+		PoolSize:         conns,
+		MaxActiveConns:   conns,
+		PoolTimeout:      poolWait,
+		PipelinePoolSize: -1,
+		ConnMaxIdleTime:  idleLimit,
+
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+}
+
+// ledgerClient is the pool for commits with its two patiences.
+type ledgerClient struct {
+	quick *redis.Client
+	bulk  *redis.Client // the same connections, with bulkTimeout
+}
+
+func newLedgerClient(t target) *ledgerClient {
+	quick := t.client(ledgerConns)
+	return &ledgerClient{quick: quick, bulk: quick.WithTimeout(bulkTimeout)}
+}
+
+// The reasons of errors, as metrics name them.
+const (
+	reasonTimeout  = "timeout"
+	reasonNetwork  = "network"
+	reasonMismatch = "mismatch"
+	reasonMemory   = "out_of_memory"
+	reasonReadOnly = "read_only"
+	reasonLoading  = "loading"
+	reasonDenied   = "denied"
+	reasonServer   = "server"
+	reasonCanceled = "canceled"
+)
+
+// errMismatch: the reply is not to the question that was asked.
+var errMismatch = errors.New("the reply answers another question")
+
+// reasonOf sorts an error of a call by what an operator would look at.
+func reasonOf(err error) string {
+	var said redis.Error
+	switch {
+	case errors.Is(err, errMismatch):
+		return reasonMismatch
+	case errors.As(err, &said):
+		return saidReason(said.Error())
+	case errors.Is(err, context.Canceled):
+		return reasonCanceled
+	case errors.Is(err, redis.ErrPoolTimeout), isTimeout(err):
+		return reasonTimeout
+	}
+	return reasonNetwork
+}
+
+// saidReason sorts what the server itself said.
+func saidReason(text string) string {
+	for prefix, reason := range map[string]string{
+		"OOM":        reasonMemory,
+		"MISCONF":    reasonReadOnly,
+		"READONLY":   reasonReadOnly,
+		"NOREPLICAS": reasonReadOnly,
+		"LOADING":    reasonLoading,
+		"MASTERDOWN": reasonLoading,
+		"NOAUTH":     reasonDenied,
+		"WRONGPASS":  reasonDenied,
+		"NOPERM":     reasonDenied,
+	} {
+		if strings.HasPrefix(text, prefix) {
+			return reason
+		}
+	}
+	return reasonServer
+}
+
+// lostReply says whether the work may have been done without our hearing of it;
+// asking again is then the way to know.
+func lostReply(reason string) bool {
+	return reason == reasonTimeout || reason == reasonNetwork || reason == reasonMismatch
+}
+
+func isTimeout(err error) bool {
+	var timed net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &timed) && timed.Timeout() && !errors.Is(err, io.EOF)
+}
+
+// libraryLog passes what go-redis prints on at a low level: the store itself
+// reports every error of a call.
+type libraryLog struct{ log *slog.Logger }
+
+func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
+}

@@ -1,0 +1,32 @@
+// Package redisstore keeps an area's facts and positions in Redis.
+//
+// [Open] finds or starts a server and returns a [Store]; [Store.Area] returns the
+// [dispatch.Ledger] and [dispatch.Mirror] of one area. There are three kinds of
+// server and one code path:
+//
+//	a given URL     the operator's Redis; its settings are looked at and unsafe ones complained of
+//	a child         redis-server from PATH on a unix socket, append-only file in the data folder
+//	embedded        miniredis in this process: for trying things out, nothing is kept
+//
+// # What lies where
+//
+//	{area}:lease      hash    who may write, under which epoch, until when
+//	{area}:head       hash    sequence of the last fact, epoch, id of the last batch, sequence of the snapshot
+//	{area}:journal    stream  the facts after the snapshot, entry <sequence>-0, field f
+//	{area}:snapshot   string  a header line, then the state up to a sequence
+//	{area}:h3:<cell>  hash    driver -> position; lossy, gone two minutes after the last write
+//
+// # Promises
+//
+// A change of the ledger is one script, hence all or nothing. Every script is
+// harmless when it runs twice, because a reply may be lost after the work is
+// done. Every reply repeats the area and a word of the question, and a reply
+// that answers another question closes the connections and counts as no reply.
+// No key of the ledger has a time to live: leases are compared with the clock
+// of Redis, and a key that vanished by itself would look like a loss.
+//
+// # Who may call what
+//
+// A Store may be used from any goroutine. An Area's ledger methods belong to one
+// goroutine at a time and its mirror methods to one, which may be another.
+package redisstore

@@ -1,0 +1,88 @@
+package redisstore
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what the store counts. No label names an area, a driver or a cell.
+type metrics struct {
+	appendSeconds prometheus.Histogram
+	appendFacts   prometheus.Histogram
+	snapshotBytes prometheus.Histogram
+	retries       *prometheus.CounterVec
+	unknown       *prometheus.CounterVec
+	errors        *prometheus.CounterVec
+	leases        *prometheus.CounterVec
+	mirrorWrites  prometheus.Counter
+	mirrorDrops   *prometheus.CounterVec
+	mirrorSweeps  *prometheus.CounterVec
+	childStarts   prometheus.Counter
+	unsafeLedger  prometheus.Gauge
+	info          *prometheus.GaugeVec
+}
+
+// The names of the calls.
+const (
+	callLease    = "lease"
+	callRelease  = "release"
+	callAppend   = "append"
+	callSave     = "save"
+	callPage     = "load"
+	callSnapshot = "snapshot"
+	callMirror   = "mirror"
+)
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		appendSeconds: histogram("append_seconds", "Time to record one batch of facts in Redis, retries included; the server's fsync is in it.",
+			prometheus.ExponentialBucketsRange(0.0001, 4, 16)),
+		appendFacts: histogram("append_facts", "Facts in one recorded batch.", prometheus.ExponentialBuckets(1, 2, 10)),
+		snapshotBytes: histogram("snapshot_bytes", "Size of one saved snapshot of an area.",
+			prometheus.ExponentialBuckets(1<<10, 4, 9)),
+		retries: counters("retries_total", "Calls to the ledger sent again because the reply was lost or wrong.", "call"),
+		unknown: counters("unknown_outcomes_total", "Calls to the ledger given up without knowing whether they took effect; the caller repeats them.", "call"),
+		errors:  counters("errors_total", "Failed attempts to talk to Redis, by reason.", "call", "reason"),
+		leases:  counters("lease_calls_total", "Calls to take, renew or release the right to write an area, by result.", "result"),
+		mirrorWrites: prometheus.NewCounter(opts("mirror_writes_total",
+			"Positions of drivers written to the H3 cells.")),
+		mirrorDrops: counters("mirror_drops_total", "Positions not written to the H3 cells, or removals not remembered, by reason.", "reason"),
+		mirrorSweeps: counters("mirror_sweeps_total", "Entries of the H3 cells removed because they were old, doubled or damaged.",
+			"reason"),
+		childStarts: prometheus.NewCounter(opts("child_starts_total",
+			"Starts of the child redis-server; more than one means that it died in between.")),
+		unsafeLedger: prometheus.NewGauge(prometheus.GaugeOpts(opts("ledger_unsafe",
+			"1 when acknowledged facts could be lost with the server's power or memory, or when its settings could not be read yet."))),
+		info: prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("info", "Always 1; says which kind of Redis is in use.")), []string{"kind"}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.appendSeconds, m.appendFacts, m.snapshotBytes, m.retries, m.unknown, m.errors, m.leases,
+		m.mirrorWrites, m.mirrorDrops, m.mirrorSweeps, m.childStarts, m.unsafeLedger, m.info} {
+		if err := registerer.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func opts(name, help string) prometheus.CounterOpts {
+	return prometheus.CounterOpts{Namespace: "cuntong", Subsystem: "store", Name: name, Help: help}
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(opts(name, help), labels)
+}
+
+// histogram has classic buckets for every Prometheus and native ones for those that take them.
+func histogram(name, help string, buckets []float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "cuntong", Subsystem: "store", Name: name, Help: help,
+		Buckets:                         buckets,
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  100,
+		NativeHistogramMinResetDuration: time.Hour,
+	})
+}

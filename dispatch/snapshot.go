@@ -1,0 +1,74 @@
+package dispatch
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// snapshotFormat is the version of the encoding of a snapshot.
+//
+//	1  the first
+const snapshotFormat = 1
+
+// snapshot is the durable state on paper, in an order that depends on nothing but
+// the state: equal states give equal bytes.
+type snapshot struct {
+	Format   int       `json:"v"`
+	Seq      Seq       `json:"seq"`
+	Last     Instant   `json:"last"`
+	Open     []*Trip   `json:"open"`  // by time of request
+	Ended    []*Trip   `json:"ended"` // oldest end first
+	Drivers  []*Driver `json:"drivers"`
+	Commands []answer  `json:"commands"`
+}
+
+// Snapshot writes the durable state, for [Core.Restore].
+func (c *Core) Snapshot() ([]byte, error) {
+	s := snapshot{Format: snapshotFormat, Seq: c.seq, Last: c.last, Commands: c.commands.all()}
+	for _, t := range c.trips {
+		if t.State.Open() {
+			s.Open = append(s.Open, t)
+		}
+	}
+	slices.SortFunc(s.Open, inQueueOrder)
+	for _, id := range c.ended {
+		s.Ended = append(s.Ended, c.trips[id])
+	}
+	s.Drivers = slices.SortedFunc(maps.Values(c.drivers), func(a, b *Driver) int { return cmp.Compare(a.ID, b.ID) })
+	return json.Marshal(s)
+}
+
+// Restore takes the state of a snapshot. The core must be new.
+func (c *Core) Restore(data []byte) error {
+	var s snapshot
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	if s.Format < 1 || s.Format > snapshotFormat {
+		return fmt.Errorf("the snapshot has format %d: this program reads 1 to %d; run a newer one", s.Format, snapshotFormat)
+	}
+	c.seq, c.last = s.Seq, s.Last
+	for _, d := range s.Drivers {
+		c.drivers[d.ID] = d
+	}
+	for _, t := range slices.SortedFunc(slices.Values(slices.Concat(s.Ended, s.Open)), inQueueOrder) {
+		c.admit(t)
+	}
+	for _, t := range s.Ended {
+		c.leaveBooked(t.Order.Booker)
+		c.ended = append(c.ended, t.ID)
+	}
+	for _, t := range s.Open {
+		c.deadlines.set(t.ID, t.Deadline)
+		if t.State == Parked {
+			c.queue.add(t)
+		}
+	}
+	for _, a := range s.Commands {
+		c.commands.keep(a)
+	}
+	return c.Check()
+}

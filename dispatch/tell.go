@@ -1,0 +1,104 @@
+package dispatch
+
+import "slices"
+
+// bonds is what bound a trip to drivers and to the queue before a fact.
+type bonds struct {
+	trip   *Trip
+	offer  *Offer   // the live offer
+	driver DriverID // who drove it
+	place  int      // its place in the queue
+}
+
+// bonds returns what the trip that body speaks of is bound to now.
+func (c *Core) bonds(body FactBody) bonds {
+	id, _ := tripOf(body)
+	t := c.trips[id]
+	if t == nil {
+		return bonds{}
+	}
+	return bonds{trip: t, offer: t.Offer, driver: t.Driver, place: c.queue.place(t)}
+}
+
+// after notes whom a recorded fact is to be told.
+func (r *run) after(body FactBody, before bonds) {
+	c := r.core
+	switch b := body.(type) {
+	case DutyStarted:
+		r.tell(DriverActor(b.Driver), DutyTold{On: true, Duty: c.dutyView(c.drivers[b.Driver])})
+		return
+	case DutyEnded:
+		r.tell(DriverActor(b.Driver), DutyTold{})
+		return
+	case OfferMade:
+		r.tell(DriverActor(b.Driver), OfferTold{Offer: c.offerView(r.now, c.trips[b.Trip])})
+	case OfferClosed:
+		if b.End != OfferDeclined {
+			r.tell(DriverActor(before.offer.Driver), OfferGone{Trip: b.Trip, Offer: before.offer.ID, End: b.End})
+		}
+	case TripCancelled:
+		if before.offer != nil {
+			r.tell(DriverActor(before.offer.Driver), OfferGone{Trip: b.Trip, Offer: before.offer.ID, End: OfferWithdrawn})
+		}
+	case DriverArrived:
+		r.out.Waits = append(r.out.Waits, r.now-before.trip.RequestedAt)
+	case TripRequested:
+		before.trip = c.trips[b.Trip]
+	}
+	r.touch(before)
+}
+
+func (r *run) touch(before bonds) {
+	t := before.trip
+	now := r.core.queue.place(t)
+	if now != before.place {
+		// Everybody behind the old place moves up, everybody behind the new one down.
+		for _, place := range []int{before.place, now} {
+			if place > 0 && (r.shifted == 0 || place < r.shifted) {
+				r.shifted = place
+			}
+		}
+	}
+	former := before.driver
+	if former == t.Driver {
+		former = ""
+	}
+	i := slices.IndexFunc(r.touched, func(have touched) bool { return have.trip == t })
+	if i < 0 {
+		r.touched = append(r.touched, touched{trip: t, former: former})
+		return
+	}
+	if former != "" {
+		r.touched[i].former = former
+	}
+}
+
+// maxQueueTold bounds how many waiting parties hear that they have moved up.
+const maxQueueTold = 20
+
+// announce tells the parties of every trip that changed where it stands now,
+// once, and those who wait their new places.
+func (r *run) announce() {
+	c := r.core
+	for _, changed := range r.touched {
+		t := changed.trip
+		told := TripTold{Trip: c.view(r.now, t)}
+		for _, who := range t.parties() {
+			r.tell(who, told)
+		}
+		for _, driver := range []DriverID{t.Driver, changed.former} {
+			if driver != "" {
+				r.tell(DriverActor(driver), told)
+			}
+		}
+	}
+	if r.shifted == 0 {
+		return
+	}
+	first := min(r.shifted-1, len(c.queue))
+	for i, t := range c.queue[first:min(first+maxQueueTold, len(c.queue))] {
+		for _, who := range t.parties() {
+			r.tell(who, QueueTold{Trip: t.ID, Place: first + i + 1, Of: len(c.queue)})
+		}
+	}
+}
