@@ -177,9 +177,8 @@ func (r *run) tell(to Actor, body NoticeBody) {
 }
 
 // pursue follows up what the facts so far have changed: trips that want a driver
-// are offered or parked, and drivers whose luck changed are tried against the
-// queue. Who asked first is served first: before a trip is matched, a driver who
-// has just become free is kept for the parked trips that asked before it.
+// are offered or parked, first come first, and drivers whose luck changed are
+// tried against the queue.
 //
 // It ends because every step takes a trip off its list, or a driver, and an
 // offer, a parking and an end without a driver put nobody on either.
@@ -189,15 +188,12 @@ func (r *run) pursue() {
 		slices.SortFunc(c.wanting, func(a, b TripID) int { return inQueueOrder(c.trips[a], c.trips[b]) })
 		id := c.wanting[0]
 		c.wanting = c.wanting[1:]
-		for _, driver := range c.freed {
-			r.serveQueue(driver, c.trips[id])
-		}
-		r.match(id)
+		r.match(c.trips[id])
 	}
 	for len(c.freed) > 0 {
 		id := c.freed[0]
 		c.freed = c.freed[1:]
-		r.serveQueue(id, nil)
+		r.serveQueue(id)
 	}
 	c.wanting, c.freed = nil, nil
 }

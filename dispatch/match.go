@@ -14,21 +14,29 @@ type candidate struct {
 	looked   int // drivers looked at to find him
 }
 
-// match offers the trip to the driver who can be at the pickup soonest, or parks it.
-func (r *run) match(id TripID) {
-	c := r.core
-	t := c.trips[id]
-	switch {
-	case t == nil || t.State != Requested:
+// match offers the trip to the driver who can be at the pickup soonest, or parks
+// it. Who asked first is served first: a driver whom a parked trip that asked
+// earlier could have goes to that one, and the next nearest is looked for.
+func (r *run) match(t *Trip) {
+	if t.State != Requested {
 		return
-	case r.now >= t.Patience:
-		r.record(TripUnserved{Trip: id, Why: ReasonNoDriver}, nil)
-	default:
-		if best, ok := c.nearest(r.now, t); ok {
+	}
+	if r.now >= t.Patience {
+		r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
+		return
+	}
+	for {
+		best, ok := r.core.nearest(r.now, t)
+		if !ok {
+			r.record(TripParked{Trip: t.ID, Deadline: r.core.parkedUntil(r.now, t)}, nil)
+			return
+		}
+		earlier, approach := r.core.firstInQueue(r.now, best.driver, t)
+		if earlier == nil {
 			r.offer(t, best)
 			return
 		}
-		r.record(TripParked{Trip: id, Deadline: c.parkedUntil(r.now, t)}, nil)
+		r.offer(earlier, candidate{driver: best.driver, approach: approach, looked: best.looked})
 	}
 }
 
@@ -100,27 +108,34 @@ func (r *run) offer(t *Trip, best candidate) {
 	}, nil)
 }
 
-// serveQueue offers a driver whose luck changed the first parked trip he can take,
-// of those that asked before the given one (nil: of all).
-func (r *run) serveQueue(id DriverID, before *Trip) {
-	c := r.core
-	f := c.fixes[id]
-	if f == nil || !c.available(id) {
-		return
-	}
-	f.scannedAt, f.scanned = f.Fix.Point, before == nil
+// firstInQueue returns the first parked trip that free driver d can take, of those
+// that asked before the given one (nil: of all), or nil.
+func (c *Core) firstInQueue(now Instant, d *Driver, before *Trip) (*Trip, geo.Leg) {
+	at := c.fixes[d.ID].Fix.Point
 	for _, t := range c.queue {
 		if before != nil && inQueueOrder(t, before) > 0 {
-			return
+			break
 		}
-		straight := geo.Distance(f.Fix.Point, t.Order.Pickup.Point)
-		if c.router.Floor(straight) > c.rules.Reach {
+		if c.router.Floor(geo.Distance(at, t.Order.Pickup.Point)) > c.rules.Reach {
 			continue
 		}
-		if leg, ok := c.canTake(r.now, t, c.drivers[id]); ok {
-			r.offer(t, candidate{driver: c.drivers[id], approach: leg, looked: 1})
-			return
+		if leg, ok := c.canTake(now, t, d); ok {
+			return t, leg
 		}
+	}
+	return nil, geo.Leg{}
+}
+
+// serveQueue offers a driver whose luck changed the first parked trip he can take.
+func (r *run) serveQueue(id DriverID) {
+	c := r.core
+	if !c.available(id) {
+		return
+	}
+	f := c.fixes[id]
+	f.scannedAt, f.scanned = f.Fix.Point, true
+	if t, approach := c.firstInQueue(r.now, c.drivers[id], nil); t != nil {
+		r.offer(t, candidate{driver: c.drivers[id], approach: approach, looked: 1})
 	}
 }
 

@@ -97,6 +97,9 @@ func (r *run) announce() {
 	}
 	first := min(r.shifted-1, len(c.queue))
 	for i, t := range c.queue[first:min(first+maxQueueTold, len(c.queue))] {
+		if slices.ContainsFunc(r.touched, func(told touched) bool { return told.trip == t }) {
+			continue // his place was part of what he was just told
+		}
 		for _, who := range t.parties() {
 			r.tell(who, QueueTold{Trip: t.ID, Place: first + i + 1, Of: len(c.queue)})
 		}

@@ -1,0 +1,388 @@
+package dispatch
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"cuntong/geo"
+)
+
+// seeds returns the seed given in SEED, or n from a fixed one on.
+func seeds(t *testing.T, n int) []uint64 {
+	if s := os.Getenv("SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatalf("SEED=%s: %v", s, err)
+		}
+		return []uint64{seed}
+	}
+	list := make([]uint64, n)
+	for i := range list {
+		list[i] = uint64(i + 1)
+	}
+	return list
+}
+
+// TestSimulation lets a county live through mornings with vanishing phones,
+// doubled, late and reordered commands, and a server that crashes before and after
+// it has recorded. After every step every promise is checked; at the end every
+// trip has ended. SEED=n plays one morning again, SEEDS=n that many.
+func TestSimulation(t *testing.T) {
+	n := 12
+	if s := os.Getenv("SEEDS"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	total := map[State]int{}
+	crashes := 0
+	for _, seed := range seeds(t, n) {
+		s := newSim(seed)
+		if err := s.run(1500); err != nil {
+			t.Fatalf("SEED=%d, step %d: %v", seed, s.world.steps, err)
+		}
+		for state, count := range s.ended {
+			total[state] += count
+		}
+		crashes += s.crashes
+	}
+	t.Logf("trips by end: %v; crashes: %d", total, crashes)
+	if os.Getenv("SEED") == "" && (total[Completed] < 5*n || total[Cancelled] < n || total[Unserved] < 1 || crashes < n) {
+		t.Errorf("too little happened to prove anything: %v, %d crashes", total, crashes)
+	}
+}
+
+// sim is a small county whose people act on what they are told.
+type sim struct {
+	rng      *rand.Rand
+	world    *world
+	pending  []Input              // on their way to the server
+	sent     []Input              // the last ones sent, to be sent again
+	offers   map[DriverID]OfferID // as each driver's phone knows
+	driving  map[DriverID]TripView
+	declined map[string]bool     // trip and driver of declined offers
+	asked    map[TripID]DriverID // who was asked last
+	trips    int
+	commands int
+	crashes  int
+	ended    map[State]int
+}
+
+const (
+	simDrivers = 9
+	simRiders  = 12
+)
+
+func newSim(seed uint64) *sim {
+	rules := DefaultRules()
+	rules.Patience = 12 * time.Minute
+	rules.KeepEnded = 15
+	rules.KeepCommands = 60
+	s := &sim{
+		rng:      rand.New(rand.NewPCG(seed, 7)),
+		world:    newWorld(rules),
+		offers:   map[DriverID]OfferID{},
+		driving:  map[DriverID]TripView{},
+		declined: map[string]bool{},
+		asked:    map[TripID]DriverID{},
+		ended:    map[State]int{},
+	}
+	s.world.replayEvery = 25
+	return s
+}
+
+// run lives for some steps and then lets everybody finish.
+func (s *sim) run(steps int) error {
+	for range steps {
+		s.somebodyActs()
+		if err := s.deliver(); err != nil {
+			return err
+		}
+		if s.rng.IntN(120) == 0 {
+			if err := s.crash(); err != nil {
+				return err
+			}
+		}
+		if s.rng.IntN(3) == 0 {
+			if err := s.pass(time.Duration(s.rng.IntN(20_000)) * time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return s.finish()
+}
+
+func (s *sim) pass(d time.Duration) error {
+	return s.world.pass(s.world.now.Add(d), s.heard)
+}
+
+func (s *sim) command(by Actor) Command {
+	s.commands++
+	return Command{By: by, ID: CommandID(fmt.Sprintf("c%d", s.commands))}
+}
+
+func (s *sim) point() geo.Point {
+	return geo.Point{Lat: 26 + s.rng.Float64()*0.4, Lon: 109 + s.rng.Float64()*0.4}
+}
+
+func (s *sim) send(in Input) {
+	s.pending = append(s.pending, in)
+	s.sent = append(s.sent, in)
+	if len(s.sent) > 40 {
+		s.sent = s.sent[1:]
+	}
+}
+
+// somebodyActs sends one thing, by chance.
+func (s *sim) somebodyActs() {
+	driver := DriverID(fmt.Sprintf("d%d", s.rng.IntN(simDrivers)))
+	who := DriverActor(driver)
+	switch roll := s.rng.IntN(100); {
+	case roll < 46:
+		at := s.world.now.Add(-time.Duration(s.rng.IntN(20_000)*s.rng.IntN(3)-2_000) * time.Millisecond)
+		s.send(Moved{Fix: Fix{Driver: driver, Point: s.point(), At: at, Received: s.world.now}})
+	case roll < 53:
+		classes := []geo.VehicleClass{geo.Car, geo.Minivan, geo.Minibus}
+		s.send(StartDuty{Command: s.command(who), Driver: driver,
+			Vehicle: Vehicle{Class: classes[s.rng.IntN(3)], Load: Load{Seats: 1 + s.rng.IntN(7)}}})
+	case roll < 54:
+		s.send(EndDuty{Command: s.command(who), Driver: driver})
+	case roll < 60:
+		s.somebodyAsks()
+	case roll < 63:
+		s.somebodyCancels()
+	case roll < 92:
+		s.driverActs(driver)
+	case len(s.sent) > 0: // sent again, late or doubled
+		s.pending = append(s.pending, s.sent[s.rng.IntN(len(s.sent))])
+	}
+}
+
+func (s *sim) rider() Actor {
+	n := s.rng.IntN(simRiders)
+	if n < 2 {
+		return Actor{Role: RoleAgent, ID: fmt.Sprintf("a%d", n)}
+	}
+	return Actor{Role: RolePassenger, ID: fmt.Sprintf("p%d", n)}
+}
+
+func (s *sim) somebodyAsks() {
+	who := s.rider()
+	s.trips++
+	order := Order{Booker: who, Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: 1 + s.rng.IntN(8)},
+		Pickup: Place{Point: s.point()}, Dropoff: Place{Point: s.point()}}
+	if who.Role == RoleAgent && s.rng.IntN(2) == 0 {
+		order.Traveller.ID = fmt.Sprintf("p%d", 2+s.rng.IntN(simRiders-2))
+	}
+	s.send(Request{Command: s.command(who), Trip: TripID(fmt.Sprintf("t%d", s.trips)), Order: order})
+}
+
+func (s *sim) somebodyCancels() {
+	if s.trips == 0 {
+		return
+	}
+	trip := TripID(fmt.Sprintf("t%d", 1+s.rng.IntN(s.trips)))
+	s.send(Cancel{Command: s.command(s.rider()), Trip: trip, Why: ReasonChanged})
+	if s.rng.IntN(4) == 0 {
+		s.send(Cancel{Command: s.command(Actor{Role: RoleOperator, ID: "o1"}), Trip: trip, Why: ReasonOther})
+	}
+}
+
+// driverActs lets a driver answer the offer he knows of, or go on with his trip.
+func (s *sim) driverActs(driver DriverID) {
+	cmd := s.command(DriverActor(driver))
+	if offer := s.offers[driver]; offer != "" {
+		trip := tripOfOffer(offer)
+		if s.rng.IntN(3) == 0 {
+			s.send(Decline{Command: cmd, Trip: trip, Offer: offer})
+		} else {
+			s.send(Accept{Command: cmd, Trip: trip, Offer: offer})
+		}
+		return
+	}
+	trip, ok := s.driving[driver]
+	if !ok {
+		return
+	}
+	switch roll := s.rng.IntN(10); {
+	case roll == 0:
+		s.send(Release{Command: cmd, Trip: trip.ID, Why: ReasonBreakdown})
+	case roll == 1:
+		s.send(Cancel{Command: cmd, Trip: trip.ID, Why: ReasonNoShow})
+	default:
+		s.send(nextReport(cmd, trip))
+	}
+}
+
+func tripOfOffer(offer OfferID) TripID {
+	for i := range offer {
+		if offer[i] == '/' {
+			return TripID(offer[:i])
+		}
+	}
+	return ""
+}
+
+func nextReport(cmd Command, v TripView) Input {
+	switch v.State {
+	case Assigned:
+		return Arrive{Command: cmd, Trip: v.ID}
+	case Arrived:
+		return Start{Command: cmd, Trip: v.ID}
+	}
+	return Complete{Command: cmd, Trip: v.ID}
+}
+
+// deliver lets some of what is on its way arrive, out of order.
+func (s *sim) deliver() error {
+	for len(s.pending) > 0 && s.rng.IntN(4) > 0 {
+		i := s.rng.IntN(len(s.pending))
+		in := s.pending[i]
+		s.pending = append(s.pending[:i], s.pending[i+1:]...)
+		if moved, ok := in.(Moved); ok {
+			moved.Fix.Received = s.world.now
+			in = moved
+		}
+		if s.rng.IntN(200) == 0 {
+			// The server dies after deciding and before recording: nobody is told.
+			s.world.core.Apply(s.world.now, in)
+			if err := s.crash(); err != nil {
+				return err
+			}
+			continue
+		}
+		out, err := s.world.step(in)
+		if err != nil {
+			return err
+		}
+		if err := s.heard(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crash starts a new server from the journal; all phones reconnect.
+func (s *sim) crash() error {
+	s.crashes++
+	again, err := s.world.replayed()
+	if err != nil {
+		return err
+	}
+	s.world.core = again
+	for i := range simDrivers {
+		driver := DriverID(fmt.Sprintf("d%d", i))
+		out, err := s.world.step(Hello{By: DriverActor(driver)})
+		if err != nil {
+			return err
+		}
+		delete(s.offers, driver)
+		delete(s.driving, driver)
+		if err := s.heard(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heard passes an outcome to the phones, and checks what an onlooker can see.
+func (s *sim) heard(out Outcome) error {
+	for _, f := range out.Facts {
+		if err := s.witness(f); err != nil {
+			return err
+		}
+	}
+	for _, n := range out.Notices {
+		driver := n.To.Driver()
+		if driver == "" {
+			continue
+		}
+		switch b := n.Body.(type) {
+		case OfferTold:
+			s.offers[driver] = b.Offer.ID
+		case OfferGone:
+			delete(s.offers, driver)
+		case TripTold:
+			s.learn(driver, b.Trip)
+		case Truth:
+			if b.Offer != nil {
+				s.offers[driver] = b.Offer.ID
+			}
+			for _, v := range b.Trips {
+				s.learn(driver, v)
+			}
+		case Refused:
+			delete(s.offers, driver)
+		}
+	}
+	return nil
+}
+
+func (s *sim) learn(driver DriverID, v TripView) {
+	delete(s.offers, driver)
+	if v.State.HasDriver() && v.Driver == driver {
+		s.driving[driver] = v
+	} else if s.driving[driver].ID == v.ID {
+		delete(s.driving, driver)
+	}
+}
+
+// witness checks one fact against what happened before it.
+func (s *sim) witness(f Fact) error {
+	c := s.world.core
+	switch b := f.Body.(type) {
+	case OfferMade:
+		if s.declined[string(b.Trip)+" "+string(b.Driver)] {
+			return fmt.Errorf("%s is asked again for %s, which he declined", b.Driver, b.Trip)
+		}
+		s.asked[b.Trip] = b.Driver
+		t, d := c.trips[b.Trip], c.drivers[b.Driver]
+		if t == nil || d == nil || d.Offer != b.Trip {
+			return nil
+		}
+		if earlier, _ := c.firstInQueue(s.world.now, d, t); earlier != nil {
+			return fmt.Errorf("%s is offered %s while %s, which asked earlier, could have him", b.Driver, b.Trip, earlier.ID)
+		}
+	case OfferClosed:
+		if b.End == OfferDeclined {
+			s.declined[string(b.Trip)+" "+string(s.asked[b.Trip])] = true
+		}
+	case TripCompleted:
+		s.ended[Completed]++
+	case TripCancelled:
+		s.ended[Cancelled]++
+	case TripUnserved:
+		s.ended[Unserved]++
+	}
+	return nil
+}
+
+// finish lets drivers drive home what they have, nobody ask for more, and time
+// run out for the rest.
+func (s *sim) finish() error {
+	for range 4 {
+		for i := range simDrivers {
+			driver := DriverID(fmt.Sprintf("d%d", i))
+			trip, ok := s.driving[driver]
+			if !ok {
+				continue
+			}
+			out, err := s.world.step(nextReport(s.command(DriverActor(driver)), trip))
+			if err != nil {
+				return err
+			}
+			if err := s.heard(out); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.pass(3 * time.Hour); err != nil {
+		return err
+	}
+	if at, open := s.world.core.NextDeadline(); open {
+		return fmt.Errorf("three hours after the last request a trip is open with deadline %s", clock(at))
+	}
+	return s.world.checkReplay()
+}

@@ -1,0 +1,163 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// storyOf writes an outcome in sentences that need no programmer to read.
+func storyOf(out Outcome) string {
+	var b strings.Builder
+	for _, f := range out.Facts {
+		fmt.Fprintf(&b, "%s fact %d: %s\n", clock(f.At), f.Seq, factStory(f.Body))
+	}
+	for _, n := range out.Notices {
+		fmt.Fprintf(&b, "  tell %s: %s\n", n.To.ID, noticeStory(n.Body))
+	}
+	if out.Ignored != "" {
+		fmt.Fprintf(&b, "  the position is not taken: %s\n", out.Ignored)
+	}
+	return b.String()
+}
+
+func clock(at Instant) string { return at.Time().Format("15:04:05") }
+
+func factStory(body FactBody) string {
+	switch b := body.(type) {
+	case DutyStarted:
+		return fmt.Sprintf("%s is on duty with a %s of %d seats", b.Driver, b.Vehicle.Class, b.Vehicle.Load.Seats)
+	case DutyEnded:
+		return fmt.Sprintf("%s is off duty", b.Driver)
+	case TripRequested:
+		return fmt.Sprintf("%s is requested by %s, %s to %s, %s", b.Trip, b.Order.Booker.ID, b.Order.Pickup.Name, b.Order.Dropoff.Name, loadStory(b.Order.Load))
+	case OfferMade:
+		return fmt.Sprintf("%s is offered to %s until %s, %.1f km and %s away", b.Trip, b.Driver, clock(b.Until), b.Approach.Distance/1000, b.Approach.Duration.Round(time.Second))
+	case OfferClosed:
+		rest := ""
+		if b.Rest != 0 {
+			rest = ", who may be asked again at " + clock(b.Rest)
+		}
+		return fmt.Sprintf("the offer of %s is %s%s", b.Trip, b.End, rest)
+	case TripParked:
+		return fmt.Sprintf("%s is parked until %s", b.Trip, clock(b.Deadline))
+	case TripAssigned:
+		return fmt.Sprintf("%s is assigned, pickup expected at %s", b.Trip, clock(b.ETA))
+	case DriverArrived:
+		return fmt.Sprintf("the driver of %s is at the pickup", b.Trip)
+	case RideStarted:
+		return fmt.Sprintf("the party of %s is on board", b.Trip)
+	case TripCompleted:
+		return fmt.Sprintf("%s is completed", b.Trip)
+	case TripReleased:
+		return fmt.Sprintf("%s is taken from its driver (%s)", b.Trip, b.Why)
+	case TripOverdue:
+		return fmt.Sprintf("%s is overdue; looked at again at %s", b.Trip, clock(b.Deadline))
+	case TripCancelled:
+		return fmt.Sprintf("%s is cancelled by %s (%s)", b.Trip, b.By.ID, b.Why)
+	case TripUnserved:
+		return fmt.Sprintf("%s ends unserved (%s)", b.Trip, b.Why)
+	}
+	return fmt.Sprintf("%T has no story", body)
+}
+
+func loadStory(l Load) string {
+	parts := []string{fmt.Sprintf("%d seats", l.Seats)}
+	if l.Wheelchairs > 0 {
+		parts = append(parts, fmt.Sprintf("%d wheelchairs", l.Wheelchairs))
+	}
+	if l.GoodsLitres > 0 {
+		parts = append(parts, fmt.Sprintf("%d litres of goods", l.GoodsLitres))
+	}
+	return strings.Join(parts, " and ")
+}
+
+func noticeStory(body NoticeBody) string {
+	switch b := body.(type) {
+	case Done:
+		if b.Trip == "" {
+			return "done"
+		}
+		return fmt.Sprintf("done, %s is %s (version %d)", b.Trip, b.State, b.Version)
+	case Refused:
+		wait := ""
+		if b.Refusal.RetryAfter > 0 {
+			wait = fmt.Sprintf(" [again in %s]", b.Refusal.RetryAfter)
+		}
+		return fmt.Sprintf("refused, %s %s: %s%s", b.Refusal.Kind, b.Refusal.Code, b.Refusal.Say, wait)
+	case OfferTold:
+		o := b.Offer
+		return fmt.Sprintf("will you take %s, %s to %s, %s? %.0f s to answer", o.Trip, o.Pickup.Name, o.Dropoff.Name, loadStory(o.Load), o.WaitSeconds)
+	case OfferGone:
+		return fmt.Sprintf("the offer of %s is gone (%s)", b.Trip, b.End)
+	case TripTold:
+		return "trip " + tripStory(b.Trip)
+	case QueueTold:
+		return fmt.Sprintf("%s is number %d of %d in the queue", b.Trip, b.Place, b.Of)
+	case DriverAt:
+		eta := ""
+		if b.ETA != 0 {
+			eta = ", expected at " + clock(b.ETA)
+		}
+		return fmt.Sprintf("the driver of %s is at %.4f %.4f%s", b.Trip, b.Fix.Point.Lat, b.Fix.Point.Lon, eta)
+	case DutyTold:
+		if !b.On {
+			return "you are off duty"
+		}
+		return fmt.Sprintf("you are on duty with a %s of %d seats", b.Duty.Vehicle.Class, b.Duty.Vehicle.Load.Seats)
+	case Truth:
+		return truthStory(b)
+	case BoardTold:
+		return boardStory(b.Board)
+	}
+	return fmt.Sprintf("%T has no story", body)
+}
+
+func tripStory(v TripView) string {
+	s := fmt.Sprintf("%s is %s (version %d)", v.ID, v.State, v.Version)
+	if v.State.HasDriver() {
+		s += fmt.Sprintf(", driver %s", v.Driver)
+	}
+	if v.QueuePlace > 0 {
+		s += fmt.Sprintf(", number %d of %d in the queue", v.QueuePlace, v.QueueOf)
+	}
+	if v.Overdue > 0 {
+		s += fmt.Sprintf(", overdue %d times", v.Overdue)
+	}
+	if v.EndedWhy != "" {
+		s += fmt.Sprintf(", by %s: %s", v.EndedBy.Role, v.EndedWhy)
+	}
+	return s
+}
+
+func truthStory(truth Truth) string {
+	var parts []string
+	if truth.Duty != nil {
+		parts = append(parts, fmt.Sprintf("on duty with %d stops to come", len(truth.Duty.Plan)))
+	}
+	if truth.Offer != nil {
+		parts = append(parts, fmt.Sprintf("asked for %s, %.0f s left", truth.Offer.Trip, truth.Offer.WaitSeconds))
+	}
+	for _, v := range truth.Trips {
+		parts = append(parts, tripStory(v))
+	}
+	if len(parts) == 0 {
+		return "the truth: nothing"
+	}
+	return "the truth: " + strings.Join(parts, "; ")
+}
+
+func boardStory(b Board) string {
+	var parts []string
+	for _, v := range b.Waiting {
+		parts = append(parts, "waits "+string(v.ID))
+	}
+	for _, v := range b.Driving {
+		parts = append(parts, fmt.Sprintf("%s drives %s", v.Driver, v.ID))
+	}
+	for _, v := range slices.Backward(b.Ended) {
+		parts = append(parts, fmt.Sprintf("%s ended %s", v.ID, v.State))
+	}
+	return fmt.Sprintf("the board: %d on duty, %d free, %d silent; %s", b.OnDuty, b.Free, b.Silent, strings.Join(parts, ", "))
+}

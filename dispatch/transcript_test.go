@@ -1,0 +1,233 @@
+package dispatch
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"cuntong/geo"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the transcripts under testdata anew; read the diff before committing it")
+
+// TestTranscripts plays the stories under testdata. Each is blocks of lines: what
+// happens, then "----", then what the core made of it. "go test ./dispatch
+// -run Transcripts -rewrite" renews the second halves.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts under testdata: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { playTranscript(t, file) })
+	}
+}
+
+func playTranscript(t *testing.T, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{world: newWorld(DefaultRules()), places: map[string]geo.Point{}}
+	blocks := strings.Split(strings.TrimRight(string(data), "\n"), "\n\n")
+	for i, block := range blocks {
+		input, want, _ := strings.Cut(block+"\n", "----\n")
+		if !strings.Contains(block, "----") {
+			input, want = block+"\n", ""
+		}
+		got, err := s.play(input)
+		if err != nil {
+			t.Fatalf("%s, block %d:\n%s\n%v", file, i+1, input, err)
+		}
+		if got == "" && want == "" {
+			continue
+		}
+		blocks[i] = strings.TrimRight(input+"----\n"+got, "\n")
+		if got != want && !*rewrite {
+			t.Errorf("%s, block %d:\n%s----\ngot:\n%swant:\n%s", file, i+1, input, got, want)
+		}
+	}
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(strings.Join(blocks, "\n\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// stage is where a transcript is played.
+type stage struct {
+	world  *world
+	places map[string]geo.Point
+	n      int // commands given, for their ids
+}
+
+// play runs the lines of one block and returns what the core made of them.
+func (s *stage) play(lines string) (string, error) {
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		words := strings.Fields(line)
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		outs, err := s.act(words)
+		for _, out := range outs {
+			b.WriteString(storyOf(out))
+		}
+		if err != nil {
+			return b.String(), fmt.Errorf("%q: %w", strings.TrimSpace(line), err)
+		}
+	}
+	return b.String(), nil
+}
+
+// act plays one line.
+func (s *stage) act(words []string) ([]Outcome, error) {
+	switch words[0] {
+	case "place": // place NAME LAT LON
+		lat, err1 := strconv.ParseFloat(words[2], 64)
+		lon, err2 := strconv.ParseFloat(words[3], 64)
+		s.places[words[1]] = geo.Point{Lat: lat, Lon: lon}
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("want: place NAME LAT LON")
+		}
+		return nil, nil
+	case "rule":
+		return nil, s.rule(words[1], words[2])
+	case "at": // at HH:MM:SS
+		at, err := time.Parse("15:04:05", words[1])
+		if err != nil {
+			return nil, err
+		}
+		day := morning.Time().Truncate(24 * time.Hour)
+		var outs []Outcome
+		err = s.world.pass(InstantOf(day.Add(at.Sub(at.Truncate(24*time.Hour)))), func(out Outcome) error {
+			outs = append(outs, out)
+			return nil
+		})
+		return outs, err
+	case "crash":
+		return nil, s.crash()
+	}
+	in, err := s.input(words)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.world.step(in)
+	return []Outcome{out}, err
+}
+
+func (s *stage) rule(name, value string) error {
+	rules := s.world.core.rules
+	wait, _ := time.ParseDuration(value)
+	n, _ := strconv.Atoi(value)
+	switch name {
+	case "patience":
+		rules.Patience = wait
+	case "reach":
+		rules.Reach = wait
+	case "lapse_rest":
+		rules.LapseRest = wait
+	case "open_trips_per_passenger":
+		rules.MaxOpenPerPassenger = n
+	case "keep_ended":
+		rules.KeepEnded = n
+	default:
+		return fmt.Errorf("unknown rule %s", name)
+	}
+	s.world = newWorld(rules)
+	return rules.Validate()
+}
+
+// crash starts again from the journal: positions are gone, all else is there.
+func (s *stage) crash() error {
+	again, err := s.world.replayed()
+	s.world.core = again
+	return err
+}
+
+// input reads a line of the form WHO VERB … . Who a name is, its first letter
+// says: d driver, p passenger, a agent, o operator.
+func (s *stage) input(words []string) (Input, error) {
+	s.n++
+	who, verb, rest := actorOf(words[0]), words[1], words[2:]
+	cmd := Command{By: who, ID: CommandID("c" + strconv.Itoa(s.n))}
+	if last := len(rest) - 2; last >= 0 && rest[last] == "as" { // … as COMMAND-ID
+		cmd.ID, rest = CommandID(rest[last+1]), rest[:last]
+	}
+	switch verb {
+	case "on": // d1 on minivan 7
+		seats, err := strconv.Atoi(rest[1])
+		return StartDuty{Command: cmd, Driver: who.Driver(), Vehicle: Vehicle{Class: geo.VehicleClass(rest[0]), Load: Load{Seats: seats, GoodsLitres: 200}}}, err
+	case "off":
+		return EndDuty{Command: cmd, Driver: who.Driver()}, nil
+	case "drives-to": // d1 drives-to PLACE
+		return s.moved(who, rest)
+	case "connects":
+		return Hello{By: who}, nil
+	case "watches":
+		return Watch{By: who}, nil
+	case "asks": // p1 asks t1 FROM TO SEATS [for TRAVELLER]
+		return s.request(cmd, rest)
+	case "accepts", "declines": // d1 accepts t1/1
+		trip, _, _ := strings.Cut(rest[0], "/")
+		if verb == "accepts" {
+			return Accept{Command: cmd, Trip: TripID(trip), Offer: OfferID(rest[0])}, nil
+		}
+		return Decline{Command: cmd, Trip: TripID(trip), Offer: OfferID(rest[0])}, nil
+	case "arrives":
+		return Arrive{Command: cmd, Trip: TripID(rest[0])}, nil
+	case "starts":
+		return Start{Command: cmd, Trip: TripID(rest[0])}, nil
+	case "completes":
+		return Complete{Command: cmd, Trip: TripID(rest[0])}, nil
+	case "releases":
+		return Release{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1])}, nil
+	case "cancels":
+		return Cancel{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1])}, nil
+	case "sends-off": // o1 sends-off d1
+		return EndDuty{Command: cmd, Driver: DriverID(rest[0])}, nil
+	}
+	return nil, fmt.Errorf("unknown verb %s", verb)
+}
+
+func (s *stage) moved(who Actor, rest []string) (Input, error) {
+	at, ok := s.places[rest[0]]
+	if !ok {
+		return nil, fmt.Errorf("unknown place %s", rest[0])
+	}
+	fix := Fix{Driver: who.Driver(), Point: at, At: s.world.now, Received: s.world.now}
+	if len(rest) == 3 && rest[1] == "ago" { // d1 drives-to PLACE ago 40s
+		ago, err := time.ParseDuration(rest[2])
+		fix.At = fix.At.Add(-ago)
+		return Moved{Fix: fix}, err
+	}
+	return Moved{Fix: fix}, nil
+}
+
+func (s *stage) request(cmd Command, rest []string) (Input, error) {
+	from, ok1 := s.places[rest[1]]
+	to, ok2 := s.places[rest[2]]
+	seats, err := strconv.Atoi(rest[3])
+	if !ok1 || !ok2 || err != nil {
+		return nil, fmt.Errorf("want: WHO asks TRIP FROM TO SEATS [for TRAVELLER]")
+	}
+	order := Order{
+		Booker: cmd.By, Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: seats},
+		Pickup:  Place{Name: rest[1], Point: from},
+		Dropoff: Place{Name: rest[2], Point: to},
+	}
+	if len(rest) == 6 && rest[4] == "for" {
+		order.Channel, order.Traveller.ID = ChannelAgent, rest[5]
+	}
+	return Request{Command: cmd, Trip: TripID(rest[0]), Order: order}, nil
+}
+
+func actorOf(name string) Actor {
+	roles := map[byte]Role{'d': RoleDriver, 'p': RolePassenger, 'a': RoleAgent, 'o': RoleOperator}
+	return Actor{Role: roles[name[0]], ID: name}
+}

@@ -1,0 +1,163 @@
+package dispatch
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"cuntong/geo"
+)
+
+// world is a core under test with its journal. After every step it checks the
+// invariants, that versions grow by one a fact, that ended trips do not change,
+// and that replaying the journal gives the same state.
+type world struct {
+	core    *Core
+	now     Instant
+	journal []Fact
+	last    map[TripID]tripMark
+	// replayEvery is how often the whole journal is replayed; 1 is after every step.
+	replayEvery int
+	steps       int
+}
+
+// tripMark is what a trip was after the step before.
+type tripMark struct {
+	version Version
+	ended   bool
+}
+
+var morning = InstantOf(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))
+
+func newWorld(rules Rules) *world {
+	return &world{
+		core:        NewCore("test", rules, geo.NewCrow()),
+		now:         morning,
+		last:        map[TripID]tripMark{},
+		replayEvery: 1,
+	}
+}
+
+// step applies one input now and checks everything.
+func (w *world) step(in Input) (Outcome, error) {
+	out := w.core.Apply(w.now, in)
+	w.core.takeForgotten()
+	w.journal = append(w.journal, out.Facts...)
+	w.steps++
+	if err := w.core.Check(); err != nil {
+		return out, fmt.Errorf("after %T %+v: %w", in, in, err)
+	}
+	if err := w.checkVersions(out.Facts); err != nil {
+		return out, fmt.Errorf("after %T %+v: %w", in, in, err)
+	}
+	if w.steps%w.replayEvery == 0 {
+		if err := w.checkReplay(); err != nil {
+			return out, fmt.Errorf("after %T %+v: %w", in, in, err)
+		}
+	}
+	return out, nil
+}
+
+// pass lets time go to the given moment, with a tick at every deadline on the way,
+// each of whose outcomes is handed to each.
+func (w *world) pass(to Instant, each func(Outcome) error) error {
+	for {
+		at, ok := w.core.NextDeadline()
+		if !ok || at > to {
+			break
+		}
+		w.now = max(w.now, at)
+		out, err := w.step(Tick{})
+		if err != nil {
+			return err
+		}
+		if err := each(out); err != nil {
+			return err
+		}
+	}
+	w.now = to
+	return nil
+}
+
+// checkVersions: every fact raises its trip's version by one, and an ended trip has no more facts.
+func (w *world) checkVersions(facts []Fact) error {
+	for _, f := range facts {
+		id, next := tripOf(f.Body)
+		if id == "" {
+			continue
+		}
+		mark := w.last[id]
+		if mark.ended {
+			return fmt.Errorf("fact %d (%s) changes trip %s, which has ended", f.Seq, f.Body.kind(), id)
+		}
+		w.last[id] = tripMark{version: mark.version + 1, ended: next != "" && !next.Open()}
+		if t := w.core.trips[id]; t != nil && t.Version < mark.version+1 {
+			return fmt.Errorf("trip %s has version %d after fact %d, its %dth", id, t.Version, f.Seq, mark.version+1)
+		}
+	}
+	for id, mark := range w.last {
+		if t := w.core.trips[id]; t != nil && t.Version != mark.version {
+			return fmt.Errorf("trip %s has version %d after %d facts", id, t.Version, mark.version)
+		}
+	}
+	return nil
+}
+
+// checkReplay: the journal on paper, read back, gives the same durable state; and
+// so does a snapshot.
+func (w *world) checkReplay() error {
+	want, err := w.core.Snapshot()
+	if err != nil {
+		return err
+	}
+	again, err := w.replayed()
+	if err != nil {
+		return err
+	}
+	got, err := again.Snapshot()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("replay gives\n%s\nlife gave\n%s", got, want)
+	}
+	restored := NewCore("test", w.core.rules, w.core.router)
+	if err := restored.Restore(want); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	got, err = restored.Snapshot()
+	if err == nil && !bytes.Equal(got, want) {
+		err = fmt.Errorf("the restored snapshot gives\n%s\nit was\n%s", got, want)
+	}
+	return err
+}
+
+// replayed returns a new core that has read the journal.
+func (w *world) replayed() (*Core, error) {
+	again := NewCore("test", w.core.rules, w.core.router)
+	for _, f := range w.journal {
+		line, err := MarshalFact(f)
+		if err != nil {
+			return nil, err
+		}
+		read, err := UnmarshalFact(line)
+		if err != nil {
+			return nil, err
+		}
+		if err := again.Replay(read); err != nil {
+			return nil, err
+		}
+	}
+	return again, again.Check()
+}
+
+// must is step for tests that read better without the error.
+func (w *world) must(t *testing.T, in Input) Outcome {
+	t.Helper()
+	out, err := w.step(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
