@@ -3,7 +3,6 @@ package geo
 import (
 	"fmt"
 	"iter"
-	"math"
 	"sync"
 )
 
@@ -30,12 +29,13 @@ type Index[K comparable] struct {
 // spot says where in the tree a key is kept.
 type spot[K comparable] struct {
 	leaf *node[K]
-	pos  int // in leaf.at and leaf.items
+	seq  uint64 // finds it there
 }
 
 // NewIndex returns an empty index.
 func NewIndex[K comparable]() *Index[K] {
 	x := &Index[K]{spots: make(map[K]spot[K])}
+	x.tree.root.row = newRow[K]()
 	x.tree.moved = func(k K, s spot[K]) { x.spots[k] = s }
 	x.walks.New = func() any { return new(walk[K]) }
 	return x
@@ -52,22 +52,20 @@ func (x *Index[K]) Put(k K, p Point) {
 	}
 	at := unit(p)
 	s, known := x.spots[k]
-	if !known {
+	switch {
+	case !known:
 		x.next++
-		x.tree.insert(item[K]{key: k, seq: x.next, point: p}, at)
+		x.tree.insert(item[K]{slot: slot[K]{at: at, key: k}, seq: x.next, point: p})
 		x.peak = max(x.peak, len(x.spots))
-		return
-	}
-	if s.leaf.keeps(at) {
-		s.leaf.at[s.pos] = at
-		s.leaf.items[s.pos].point = p
+	case s.leaf.keeps(at):
+		i := s.leaf.pos(s.seq)
+		s.leaf.self().slots[i].at, s.leaf.points[i] = at, p
 		s.leaf.stretch(at)
-		return
+	default:
+		it := x.tree.remove(s)
+		it.point, it.at = p, at
+		x.tree.insert(it)
 	}
-	it := s.leaf.items[s.pos]
-	it.point = p
-	x.tree.remove(s)
-	x.tree.insert(it, at)
 }
 
 // Remove forgets k and says whether it was there.
@@ -103,7 +101,7 @@ func (x *Index[K]) At(k K) (Point, bool) {
 	if !known {
 		return Point{}, false
 	}
-	return s.leaf.items[s.pos].point, true
+	return s.leaf.points[s.leaf.pos(s.seq)], true
 }
 
 // Len is the number of keys.
@@ -122,19 +120,8 @@ func (x *Index[K]) walk(from Point, yield func(K, Meters) bool) {
 		return
 	}
 	w := x.walks.Get().(*walk[K])
-	w.run(&x.tree.root, unit(from), yield)
+	w.run(x.tree.root.row, unit(from), yield)
 	if w.reset() {
 		x.walks.Put(w)
 	}
 }
-
-// keepReach[r] is how far from its leaf's centre, in chord, a key may roam before
-// its cell is asked again: the circumradius of a hexagon of resolution r. It is a
-// policy, not a bound the search relies on.
-var keepReach = func() (reach [finestLeaf + 1]float64) {
-	const edge0 = 1281256.011 // metres, average hexagon edge of resolution 0, from the H3 tables
-	for r := range reach {
-		reach[r] = edge0 / float64(EarthRadius) / math.Pow(7, float64(r)/2)
-	}
-	return reach
-}()

@@ -2,123 +2,146 @@ package geo
 
 import "math"
 
-// walk is one best-first search. Its queue holds nodes, ordered by a lower
-// bound of the distance to anything below them, and runs, ordered by the nearest
-// key they still have. Whatever comes out first is nearest: a node is opened
-// into more of both, a run yields its key.
+// walk is one best-first search. Its queue holds runs: the kids of an inner node
+// by a lower bound of the distance to anything below them, or keys of a leaf by
+// their distance, and stands in the order of what each has nearest. What comes
+// out first is nearest of all: a kid is opened into a run of its own, a key is
+// yielded.
 //
-// A run is a stretch of at most leafMax keys of one leaf. Looking for the next
-// nearest within a run by eye, so to speak, is cheaper than queueing each key,
-// most of which are never asked for.
+// Most of what a node holds is never asked for, so a run is not sorted: its
+// nearest is looked for afresh each time, which for at most leafMax numbers in a
+// row beats a heap of them all.
 type walk[K comparable] struct {
 	from  vec
 	queue []candidate // a binary heap, before() on top
-	nodes []*node[K]
 	runs  []run[K]
-	near  []float64 // squared chords to the keys of the runs; NaN, which is never nearest, once yielded
+	near  []uint64 // of the runs: squared chords as sortable bits; done when used
 }
 
 type candidate struct {
-	chord2 float64 // squared, of the bound or of the key
-	ref    int     // >= 0: of runs; < 0: ^ref of nodes
+	near uint64 // of the nearest the run has left
+	run  int    // in runs
 }
 
 type run[K comparable] struct {
-	leaf  *node[K]
-	first int // of the run's keys in the leaf
-	base  int // of their squared chords in near
+	row   *row[K]   // whose kids these are; of a leaf, the row it stands in
+	slots []slot[K] // of a leaf, all of them; nil: the run is of kids
+	digit int       // of a leaf
+	first int       // in slots, where the run begins
+	base  int       // in near, where it begins
 	size  int
-	left  int // not yet yielded
+	left  int // not yet used
 	best  int // the nearest of them, 0..size-1
 }
+
+// A float that is not negative sorts as its bits do, and the compiler finds the
+// least integer without a branch to mispredict, which it does not for floats.
+const done = math.MaxUint64
 
 // slack is taken off every bound, so that no rounding (a chord is good to 1e-15,
 // six nanometres) can put a bound above a key it covers.
 const slack = 4e-15
 
-func (w *walk[K]) run(root *node[K], from vec, yield func(K, Meters) bool) {
+func (w *walk[K]) run(root *row[K], from vec, yield func(K, Meters) bool) {
 	w.from = from
-	w.open(root)
+	w.openRow(root)
 	for len(w.queue) > 0 {
 		top := w.queue[0]
-		if top.ref < 0 {
-			w.pop()
-			w.open(w.nodes[^top.ref])
-			continue
-		}
-		r := &w.runs[top.ref]
-		if !yield(r.leaf.items[r.first+r.best].key, arc(top.chord2)) {
+		r := &w.runs[top.run]
+		row, best, leaf := r.row, r.best, r.slots != nil
+		if leaf && !yield(r.slots[r.first+best].key, arc(math.Float64frombits(top.near))) {
 			return
 		}
-		w.near[r.base+r.best] = math.NaN()
+		w.near[r.base+best] = done
 		if r.left--; r.left == 0 {
 			w.pop()
-			continue
+		} else {
+			w.queue[0].near = w.pick(r)
+			w.down()
 		}
-		w.queue[0].chord2 = w.pick(r)
-		w.down()
+		if !leaf {
+			w.openKid(row, best)
+		}
 	}
 }
 
-// open replaces a node by what is in it. A child whose bound is zero would come
-// out of the queue at once, and an only child next, so those are not queued.
-func (w *walk[K]) open(n *node[K]) {
-	if n.isLeaf() {
-		w.openLeaf(n)
+// openRow queues the kids. Passing over only children saves the top of the tree
+// over a single county.
+func (w *walk[K]) openRow(r *row[K]) {
+	if r.used == 1 {
+		for digit := range r.kids {
+			if r.nodes[digit] != nil {
+				w.openKid(r, digit)
+			}
+		}
 		return
 	}
-	for i := range n.kids {
-		k := &n.kids[i]
-		bound := math.Sqrt(w.from.chord2(k.centre)) - k.reach - slack
-		if bound <= 0 || len(n.kids) == 1 {
-			w.open(k.node)
-			continue
+	base := len(w.near)
+	for i := range r.kids {
+		w.near = append(w.near, math.Float64bits(r.kids[i].bound2(w.from)))
+	}
+	w.queueRun(run[K]{row: r, base: base, size: arity, left: r.used})
+}
+
+func (w *walk[K]) openKid(r *row[K], digit int) {
+	k := &r.kids[digit]
+	if k.row != nil {
+		w.openRow(k.row)
+		return
+	}
+	for first := 0; first < len(k.slots); first += leafMax {
+		base, slots := len(w.near), k.slots[first:min(first+leafMax, len(k.slots))]
+		for i := range slots {
+			w.near = append(w.near, math.Float64bits(w.from.chord2(slots[i].at)))
 		}
-		w.nodes = append(w.nodes, k.node)
-		w.push(candidate{chord2: bound * bound, ref: ^(len(w.nodes) - 1)})
+		w.queueRun(run[K]{row: r, slots: k.slots, digit: digit, first: first,
+			base: base, size: len(slots), left: len(slots)})
 	}
 }
 
-func (w *walk[K]) openLeaf(n *node[K]) {
-	for first := 0; first < len(n.at); first += leafMax {
-		size := min(leafMax, len(n.at)-first)
-		r := run[K]{leaf: n, first: first, base: len(w.near), size: size, left: size}
-		for i := range n.at[first : first+size] {
-			w.near = append(w.near, w.from.chord2(n.at[first+i]))
-		}
-		chord2 := w.pick(&r)
-		w.runs = append(w.runs, r)
-		w.push(candidate{chord2: chord2, ref: len(w.runs) - 1})
-	}
+// bound2 is the square of a chord that no key below the kid is nearer than, by
+// the triangle inequality.
+func (k *kid[K]) bound2(from vec) float64 {
+	chord := max(0, math.Sqrt(from.chord2(k.centre))-k.reach-slack)
+	return chord * chord
 }
 
-// pick finds the nearest key the run has left, the earlier one of two equally
-// near, and returns its squared chord.
-func (w *walk[K]) pick(r *run[K]) float64 {
-	nearest, best := math.Inf(1), 0
-	for i, chord2 := range w.near[r.base : r.base+r.size] {
-		if chord2 < nearest || chord2 == nearest && r.seq(i) < r.seq(best) {
-			nearest, best = chord2, i
+func (w *walk[K]) queueRun(r run[K]) {
+	if r.left == 0 {
+		return
+	}
+	near := w.pick(&r)
+	w.runs = append(w.runs, r)
+	w.push(candidate{near: near, run: len(w.runs) - 1})
+}
+
+// pick finds the nearest the run has left, the first of several equally near.
+func (w *walk[K]) pick(r *run[K]) uint64 {
+	nearest, best := uint64(done), 0
+	for i, near := range w.near[r.base : r.base+r.size] {
+		if near < nearest {
+			nearest, best = near, i
 		}
 	}
 	r.best = best
 	return nearest
 }
 
-func (r *run[K]) seq(i int) uint64 { return r.leaf.items[r.first+i].seq }
-
-// before orders the queue. At equal distance a node goes first, because the key
-// that comes first may be in it; then the key put first.
+// before orders the queue. At equal distance the kids go first, because the key
+// that comes first may be below them; then the key put first.
 func (w *walk[K]) before(a, b candidate) bool {
-	switch {
-	case a.chord2 != b.chord2:
-		return a.chord2 < b.chord2
-	case a.ref < 0 || b.ref < 0:
-		return a.ref < 0 && b.ref >= 0
+	if a.near != b.near {
+		return a.near < b.near
 	}
-	ra, rb := &w.runs[a.ref], &w.runs[b.ref]
-	return ra.seq(ra.best) < rb.seq(rb.best)
+	ra, rb := &w.runs[a.run], &w.runs[b.run]
+	if ra.slots == nil || rb.slots == nil {
+		return ra.slots == nil && rb.slots != nil
+	}
+	return ra.seq() < rb.seq()
 }
+
+// seq of the key that is nearest in a leaf's run.
+func (r *run[K]) seq() uint64 { return r.row.nodes[r.digit].seqs[r.first+r.best] }
 
 func (w *walk[K]) push(c candidate) {
 	w.queue = append(w.queue, c)
@@ -168,8 +191,7 @@ func (w *walk[K]) down() {
 // collector, and no pad keeps dropped nodes alive.
 func (w *walk[K]) reset() bool {
 	const biggest = 1 << 14
-	clear(w.nodes)
 	clear(w.runs)
-	w.queue, w.nodes, w.runs, w.near = w.queue[:0], w.nodes[:0], w.runs[:0], w.near[:0]
-	return cap(w.queue)+cap(w.nodes)+cap(w.near) <= biggest
+	w.queue, w.runs, w.near = w.queue[:0], w.runs[:0], w.near[:0]
+	return cap(w.near) <= biggest
 }
