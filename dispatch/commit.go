@@ -109,6 +109,9 @@ func (e *Engine) renew(ctx context.Context) error {
 	switch {
 	case err == nil:
 		e.recovered()
+	case errors.Is(err, ErrBehind):
+		e.cfg.Log.Error("this writer must stop", "what", "renewing the lease", "err", err)
+		return err
 	case errors.Is(err, ErrHeld), errors.Is(err, ErrFenced):
 		e.cfg.Log.Error("another writer has taken this area", "err", err)
 		return fmt.Errorf("%w: %w", ErrFenced, err)
@@ -126,7 +129,7 @@ func (e *Engine) load(ctx context.Context) error {
 	begin := time.Now()
 	e.core = NewCore(e.cfg.Area, e.cfg.Rules, e.cfg.Router)
 	if err := e.replay(ctx); err != nil {
-		return fmt.Errorf("area %s: %w", e.cfg.Area, err)
+		return fmt.Errorf("area %s: %w", e.cfg.Area.ID, err)
 	}
 	e.started = e.cfg.Now()
 	if behind := e.core.Last().Sub(InstantOf(e.started)); behind > 0 {
@@ -237,7 +240,7 @@ func (e *Engine) save(ctx context.Context) error {
 	begin := time.Now()
 	state, err := e.core.Snapshot()
 	if err != nil {
-		return fmt.Errorf("snapshot of area %s: %w", e.cfg.Area, err)
+		return fmt.Errorf("snapshot of area %s: %w", e.cfg.Area.ID, err)
 	}
 	err = e.insist(ctx, "snapshot", func(ctx context.Context) error {
 		return e.cfg.Ledger.Save(ctx, e.core.Seq(), state)

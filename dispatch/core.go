@@ -16,7 +16,7 @@ import (
 // crash and comes back with the next position of each phone.
 type Core struct {
 	// Static after construction.
-	area   geo.AreaID
+	area   *geo.Area
 	rules  Rules
 	router geo.Router
 
@@ -82,7 +82,7 @@ type Match struct {
 }
 
 // NewCore returns an area without trips or drivers. The rules must be valid.
-func NewCore(area geo.AreaID, rules Rules, router geo.Router) *Core {
+func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 	return &Core{
 		area:     area,
 		rules:    rules,

@@ -22,6 +22,9 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if refusal := c.roomFor(in.By); refusal != nil {
 		return nil, refusal
 	}
+	if !c.area.Contains(order.Pickup.Point) {
+		return nil, refuse(Invalid, "outside_area", "The pickup lies outside this service area. Ask the county it lies in.")
+	}
 	direct, ok := c.router.Travel(order.Pickup.Point, order.Dropoff.Point, geo.Car)
 	if !ok {
 		return nil, refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")

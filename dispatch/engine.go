@@ -14,7 +14,8 @@ import (
 
 // EngineConfig is what an engine is made of.
 type EngineConfig struct {
-	Area   geo.AreaID
+	// Area is what is served; trips that begin outside its border are refused.
+	Area   *geo.Area
 	Rules  Rules
 	Router geo.Router
 	Ledger Ledger
@@ -25,7 +26,7 @@ type EngineConfig struct {
 	Log     *slog.Logger
 	// Now is the clock; nil means [time.Now].
 	Now func() time.Time
-	// RenewEvery is how often the lease is renewed. Zero: 2 s.
+	// RenewEvery is how often the lease is renewed. Zero: 1 s.
 	RenewEvery time.Duration
 	// SnapshotEvery is after how many facts a snapshot is saved. Zero: 10,000.
 	SnapshotEvery int
@@ -66,13 +67,13 @@ var errStarting = errors.New("the area is being loaded")
 // NewEngine checks the configuration and returns an engine that is not running.
 func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if err := cfg.Rules.Validate(); err != nil {
-		return nil, fmt.Errorf("rules of area %s: %w", cfg.Area, err)
+		return nil, fmt.Errorf("rules of area %s: %w", cfg.Area.ID, err)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.RenewEvery == 0 {
-		cfg.RenewEvery = 2 * time.Second
+		cfg.RenewEvery = time.Second
 	}
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 10_000
@@ -80,7 +81,7 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if cfg.BatchPrefix == "" {
 		cfg.BatchPrefix = fmt.Sprintf("%016x", rand.Uint64())
 	}
-	cfg.Log = cfg.Log.With("area", cfg.Area)
+	cfg.Log = cfg.Log.With("area", cfg.Area.ID)
 	e := &Engine{cfg: cfg, inbox: newInbox(), metrics: cfg.Metrics}
 	e.mirror = newMirrorer(cfg.Mirror, cfg.Metrics, cfg.Log)
 	e.setReady(errStarting)

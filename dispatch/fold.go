@@ -12,7 +12,7 @@ func gapError(have, got Seq) error {
 // admissible says whether a fact from the journal fits the state. Facts that the
 // core has just decided fit by construction.
 func (c *Core) admissible(f Fact) error {
-	trip, next := tripOf(f.Body)
+	trip, next := TripOf(f.Body)
 	if trip == "" {
 		return nil
 	}
@@ -32,9 +32,9 @@ func (c *Core) admissible(f Fact) error {
 	return fmt.Errorf("fact %d (%s) takes trip %s from %q to %q, which is no step of a trip's life", f.Seq, f.Body.kind(), trip, from, next)
 }
 
-// tripOf returns the trip a fact speaks of, if any, and the state it takes it to;
+// TripOf returns the trip a fact speaks of, if any, and the state it takes it to;
 // an empty state means that the trip stays in the one it is in.
-func tripOf(body FactBody) (TripID, State) {
+func TripOf(body FactBody) (TripID, State) {
 	switch b := body.(type) {
 	case TripRequested:
 		return b.Trip, Requested
@@ -95,7 +95,7 @@ func (c *Core) foldRequested(at Instant, b TripRequested) {
 
 // foldTrip folds a fact about a trip that exists.
 func (c *Core) foldTrip(f Fact) {
-	id, next := tripOf(f.Body)
+	id, next := TripOf(f.Body)
 	t := c.trips[id]
 	t.Version++
 	switch b := f.Body.(type) {
@@ -274,7 +274,7 @@ func (c *Core) forgetTrip(t *Trip) {
 // remember keeps the answer to the command that caused f.
 func (c *Core) remember(f Fact) {
 	a := answer{commandKey: commandKey{f.Cause.By, f.Cause.ID}, Sum: f.Cause.Sum}
-	if id, _ := tripOf(f.Body); id != "" && c.trips[id] != nil {
+	if id, _ := TripOf(f.Body); id != "" && c.trips[id] != nil {
 		a.Trip, a.Version, a.State = id, c.trips[id].Version, c.trips[id].State
 	}
 	c.commands.keep(a)

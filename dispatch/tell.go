@@ -12,7 +12,7 @@ type bonds struct {
 
 // bonds returns what the trip that body speaks of is bound to now.
 func (c *Core) bonds(body FactBody) bonds {
-	id, _ := tripOf(body)
+	id, _ := TripOf(body)
 	t := c.trips[id]
 	if t == nil {
 		return bonds{}

@@ -123,7 +123,7 @@ func (c *Core) boardAt(now Instant) Board {
 }
 
 func (c *Core) makeBoard(now Instant) Board {
-	b := Board{At: now, Area: c.area, Counts: map[State]int{}}
+	b := Board{At: now, Area: c.area.ID, Counts: map[State]int{}}
 	var waiting, driving []*Trip
 	for _, entry := range c.deadlines.heap {
 		t := c.trips[entry.trip]

@@ -28,11 +28,13 @@ type tripMark struct {
 	ended   bool
 }
 
+var testArea = &geo.Area{ID: "test", Name: "Test county"}
+
 var morning = InstantOf(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))
 
 func newWorld(rules Rules) *world {
 	return &world{
-		core:        NewCore("test", rules, geo.NewCrow()),
+		core:        NewCore(testArea, rules, geo.NewCrow()),
 		now:         morning,
 		last:        map[TripID]tripMark{},
 		replayEvery: 1,
@@ -83,7 +85,7 @@ func (w *world) pass(to Instant, each func(Outcome) error) error {
 // checkVersions: every fact raises its trip's version by one, and an ended trip has no more facts.
 func (w *world) checkVersions(facts []Fact) error {
 	for _, f := range facts {
-		id, next := tripOf(f.Body)
+		id, next := TripOf(f.Body)
 		if id == "" {
 			continue
 		}
@@ -122,7 +124,7 @@ func (w *world) checkReplay() error {
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("replay gives\n%s\nlife gave\n%s", got, want)
 	}
-	restored := NewCore("test", w.core.rules, w.core.router)
+	restored := NewCore(testArea, w.core.rules, w.core.router)
 	if err := restored.Restore(want); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
@@ -135,7 +137,7 @@ func (w *world) checkReplay() error {
 
 // replayed returns a new core that has read the journal.
 func (w *world) replayed() (*Core, error) {
-	again := NewCore("test", w.core.rules, w.core.router)
+	again := NewCore(testArea, w.core.rules, w.core.router)
 	for _, f := range w.journal {
 		line, err := MarshalFact(f)
 		if err != nil {
