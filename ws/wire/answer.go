@@ -17,6 +17,8 @@ type Refused struct {
 	Code string `json:"code"`
 	// Say is a sentence for people.
 	Say string `json:"say"`
+	// Field is the path of the field that is wrong, such as "b.pickup.lat".
+	Field string `json:"field,omitzero"`
 	// RetryAfterMS is how long to wait before the same command may succeed; 0 when waiting is of no use or not needed.
 	RetryAfterMS int64  `json:"retry_after_ms,omitzero"`
 	Trip         string `json:"trip,omitzero"`

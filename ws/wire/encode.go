@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // EncodeClient writes a client's frame. body is a value of the type that belongs
@@ -23,17 +24,17 @@ func EncodeClient(t Type, id string, body any) ([]byte, error) {
 	case !c.command && id != "":
 		return nil, fmt.Errorf("wire: %q is not a command: it has no id", t)
 	}
-	return json.Marshal(clientEnvelope{t, id, body}, json.Deterministic(true))
+	return orNil(appendFrame(make([]byte, 0, typicalFrame), t, "id", id, body))
 }
 
 // EncodeServer writes a server's frame. body is a value of the type that belongs
 // to t (or a pointer to one); re is the id of the command that is answered, for
 // done and refused, and "" otherwise.
 func EncodeServer(t Type, re string, body any) ([]byte, error) {
-	return AppendServer(nil, t, re, body)
+	return orNil(AppendServer(make([]byte, 0, typicalFrame), t, re, body))
 }
 
-// AppendServer is [EncodeServer] that appends to dst. After an error dst is unchanged.
+// AppendServer is [EncodeServer] that appends to dst. After an error it returns dst as it was.
 func AppendServer(dst []byte, t Type, re string, body any) ([]byte, error) {
 	s := findServerType(string(t))
 	switch {
@@ -44,23 +45,47 @@ func AppendServer(dst []byte, t Type, re string, body any) ([]byte, error) {
 	case re != "" && t != TypeDone && t != TypeRefused:
 		return dst, fmt.Errorf("wire: %q answers no command: it has no re", t)
 	}
-	buf := bytes.NewBuffer(dst)
-	if err := json.MarshalWrite(buf, serverEnvelope{t, re, body}, json.Deterministic(true)); err != nil {
+	out, err := appendFrame(dst, t, "re", re, body)
+	if err == nil && len(out)-len(dst) > MaxServerFrameBytes {
+		return dst, fmt.Errorf("wire: a %s of %d bytes: at most %d", t, len(out)-len(dst), MaxServerFrameBytes)
+	}
+	return out, err
+}
+
+func orNil(frame []byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return frame, nil
+}
+
+// typicalFrame is room for most frames, in bytes.
+const typicalFrame = 512
+
+// deterministic makes equal values equal frames: the members of maps are sorted.
+// HTML is not escaped.
+var deterministic = json.JoinOptions(json.Deterministic(true))
+
+// appendFrame writes the envelope and leaves the body to the JSON package. The
+// names of types need no escaping.
+func appendFrame(dst []byte, t Type, idName, id string, body any) ([]byte, error) {
+	out := append(dst, `{"t":"`...)
+	out = append(out, t...)
+	out = append(out, '"')
+	if id != "" {
+		out = append(out, `,"`...)
+		out = append(out, idName...)
+		out = append(out, `":`...)
+		var err error
+		if out, err = jsontext.AppendQuote(out, id); err != nil {
+			return dst, fmt.Errorf("wire: %s of %s: %w", idName, t, err)
+		}
+	}
+	buf := bytes.NewBuffer(append(out, `,"b":`...))
+	if err := json.MarshalWrite(buf, body, deterministic); err != nil {
 		return dst, fmt.Errorf("wire: %s: %w", t, err)
 	}
-	return buf.Bytes(), nil
-}
-
-type clientEnvelope struct {
-	T  Type   `json:"t"`
-	ID string `json:"id,omitzero"`
-	B  any    `json:"b"`
-}
-
-type serverEnvelope struct {
-	T  Type   `json:"t"`
-	Re string `json:"re,omitzero"`
-	B  any    `json:"b"`
+	return append(buf.Bytes(), '}'), nil
 }
 
 func isBody(body any, want reflect.Type) bool {

@@ -6,13 +6,17 @@ import "time"
 const (
 	MaxFrameBytes = 4096 // one frame
 	MaxDepth      = 6    // objects within objects, the frame itself being 1
-	MaxIDBytes    = 64   // every id
+	MaxIDBytes    = 64   // every id that a client chooses
 	MaxTokenBytes = 2048 // the token in hello
 	MaxNameRunes  = 64   // names of people, places and client programs
 	MaxNoteRunes  = 200  // notes
 	MaxPhoneRunes = 32   // telephone numbers
 
-	MaxSeats       = 50
+	// MaxOfferIDBytes bounds the ids of offers, which the server makes from a trip's id.
+	MaxOfferIDBytes = 80
+
+	// What one party may ask for.
+	MaxSeats       = 60
 	MaxWheelchairs = 10
 	MaxGoodsL      = 20_000
 )

@@ -30,15 +30,15 @@ type Leg struct {
 type OfferGone struct {
 	Trip  string `json:"trip"`
 	Offer string `json:"offer"`
-	// End is one of the ends below.
+	// End is [EndLapsed] or [EndWithdrawn].
 	End string `json:"end"`
 }
 
-// The ends of an offer that was not accepted.
+// The ends of an offer that its driver did not answer. A driver who declines is
+// told by the answer to his command.
 const (
-	EndDeclined  = "declined"
-	EndLapsed    = "lapsed"
-	EndWithdrawn = "withdrawn"
+	EndLapsed    = "lapsed"    // the time was over
+	EndWithdrawn = "withdrawn" // the trip was cancelled, or the driver went off duty
 )
 
 // Accept takes an offer.

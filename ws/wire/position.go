@@ -19,6 +19,26 @@ type Position struct {
 	SpeedMPS   Optional `json:"speed_mps,omitzero"`
 }
 
+// The ranges of what a phone says of its position. They are wide: their purpose
+// is to stop nonsense, not to judge a phone.
+const (
+	maxLat        = 90
+	maxLon        = 180
+	maxAccuracyM  = 100_000
+	maxHeadingDeg = 360
+	maxSpeedMPS   = 200
+)
+
+// nowhere refuses 0,0, which is what a phone without a fix sends and where no road is.
+func nowhere(lat, lon float64) *Error {
+	if lat == 0 && lon == 0 {
+		return &Error{CodeOutOfRange, "lat", "Send no position while there is none: 0,0 is not a place on a road."}
+	}
+	return nil
+}
+
+func (p *Position) check() *Error { return nowhere(p.Lat, p.Lon) }
+
 // Fix is where a driver was, as told to others. Always in WGS-84.
 type Fix struct {
 	Lat   float64 `json:"lat"`

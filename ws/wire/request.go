@@ -7,9 +7,9 @@ type Request struct {
 	Trip    string `json:"trip"`
 	Pickup  Place  `json:"pickup"`
 	Dropoff Place  `json:"dropoff"`
-	// Seats is how many people need a seat.
+	// Seats is how many people ride.
 	Seats int `json:"seats"`
-	// Wheelchairs is how many stay in their wheelchair.
+	// Wheelchairs is how many of them stay in their wheelchair.
 	Wheelchairs int `json:"wheelchairs,omitzero"`
 	// GoodsL is the space for baskets, sacks and animals, in litres.
 	GoodsL int `json:"goods_l,omitzero"`
@@ -23,6 +23,18 @@ type Request struct {
 	PickupTo   int64 `json:"pickup_to,omitzero"`
 	// ArriveBy is when the party must be there, Unix ms, or 0.
 	ArriveBy int64 `json:"arrive_by,omitzero"`
+}
+
+func (r *Request) check() *Error {
+	switch {
+	case r.PickupTo != 0 && r.PickupTo < r.PickupFrom:
+		return &Error{CodeOutOfRange, "pickup_to", "Let pickup_to be no earlier than pickup_from."}
+	case r.ArriveBy != 0 && r.ArriveBy <= r.PickupFrom:
+		return &Error{CodeOutOfRange, "arrive_by", "Let arrive_by be later than pickup_from."}
+	case r.Pickup.same(r.Dropoff):
+		return &Error{CodeSamePlace, "dropoff", "Let the drop-off be another place than the pickup."}
+	}
+	return nil
 }
 
 // The channels that a client may name.
@@ -50,6 +62,36 @@ type Place struct {
 
 // IsPoint says whether the place is given as a point and not as a village.
 func (p Place) IsPoint() bool { return p.Lat.Set }
+
+// same says whether two places are written the same, notes and names aside. Two
+// that are written differently may still be the same; that is found out where
+// villages are known.
+func (p Place) same(q Place) bool {
+	p.Name, p.Note, q.Name, q.Note = "", "", "", ""
+	return p == q
+}
+
+func (p *Place) check() *Error {
+	village := p.Village != "" || p.Stop != ""
+	point := p.Lat.Set || p.Lon.Set || p.Datum != "" || p.Name != ""
+	switch {
+	case village && point:
+		return &Error{CodeBadPlace, "", "Give either village (and stop) or lat, lon and datum (and name), not both."}
+	case !village && !point:
+		return &Error{CodeBadPlace, "", "Say where: give village, or lat, lon and datum."}
+	case village && p.Village == "":
+		return missing("village")
+	case point && !p.Lat.Set:
+		return missing("lat")
+	case point && !p.Lon.Set:
+		return missing("lon")
+	case point && p.Datum == "":
+		return missing("datum")
+	case point:
+		return nowhere(p.Lat.Value, p.Lon.Value)
+	}
+	return nil
+}
 
 // PlaceOut is a place as the server tells it: always with a point.
 type PlaceOut struct {

@@ -47,37 +47,37 @@ const (
 	RoleOperator  = "operator"
 )
 
-var (
-	everybody = []string{RoleDriver, RolePassenger, RoleAgent, RoleOperator}
-	bookers   = []string{RolePassenger, RoleAgent, RoleOperator}
-	drivers   = []string{RoleDriver}
-	operators = []string{RoleOperator}
-)
+var everybody = []string{RoleDriver, RolePassenger, RoleAgent, RoleOperator}
 
 // clientType is a message that a client may send.
 type clientType struct {
 	name    Type
 	body    reflect.Type
+	shape   *shape
 	command bool     // has an id and is answered by exactly one done or refused
 	roles   []string // who may send it
 }
 
 // clientTypes is the protocol from client to server. A test holds it against docs/PROTOCOL.md.
 var clientTypes = []clientType{
-	{TypeHello, reflect.TypeFor[Hello](), false, everybody},
-	{TypePosition, reflect.TypeFor[Position](), false, drivers},
-	{TypeDuty, reflect.TypeFor[Duty](), true, drivers},
-	{TypeRequest, reflect.TypeFor[Request](), true, bookers},
-	{TypeAccept, reflect.TypeFor[Accept](), true, drivers},
-	{TypeDecline, reflect.TypeFor[Decline](), true, drivers},
-	{TypeArrive, reflect.TypeFor[Arrive](), true, drivers},
-	{TypeStart, reflect.TypeFor[Start](), true, drivers},
-	{TypeComplete, reflect.TypeFor[Complete](), true, drivers},
-	{TypeRelease, reflect.TypeFor[Release](), true, []string{RoleDriver, RoleOperator}},
-	{TypeCancel, reflect.TypeFor[Cancel](), true, everybody},
-	{TypeEndDuty, reflect.TypeFor[EndDuty](), true, operators},
-	{TypeWatch, reflect.TypeFor[Watch](), false, operators},
-	{TypePing, reflect.TypeFor[Ping](), false, everybody},
+	client[Hello](TypeHello, false, everybody...),
+	client[Position](TypePosition, false, RoleDriver),
+	client[Duty](TypeDuty, true, RoleDriver),
+	client[Request](TypeRequest, true, RolePassenger, RoleAgent, RoleOperator),
+	client[Accept](TypeAccept, true, RoleDriver),
+	client[Decline](TypeDecline, true, RoleDriver),
+	client[Arrive](TypeArrive, true, RoleDriver),
+	client[Start](TypeStart, true, RoleDriver),
+	client[Complete](TypeComplete, true, RoleDriver),
+	client[Release](TypeRelease, true, RoleDriver, RoleOperator),
+	client[Cancel](TypeCancel, true, everybody...),
+	client[EndDuty](TypeEndDuty, true, RoleOperator),
+	client[Watch](TypeWatch, false, RoleOperator),
+	client[Ping](TypePing, false, everybody...),
+}
+
+func client[Body any](name Type, command bool, roles ...string) clientType {
+	return clientType{name, reflect.TypeFor[Body](), shapeOf[Body](string(name)), command, roles}
 }
 
 // serverType is a message that the server may send.

@@ -1,0 +1,306 @@
+package wire
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// rule says what values a field takes. Rules hold no state.
+type rule interface {
+	// read takes the next value and stores it through into, a pointer to the
+	// field. The error's path is relative to the field.
+	read(dec *jsontext.Decoder, into any) *Error
+	// want describes the values, to end a sentence that begins "want".
+	want() string
+}
+
+// lastInstant is the end of the year 9999 in Unix ms.
+const lastInstant = 253_402_300_799_999
+
+// instant is a moment in Unix ms. The range is wide because phones' clocks are
+// wrong; 0 would mean "not set".
+var instant = whole{1, lastInstant, "a moment in Unix ms, a whole number"}
+
+// vocabulary holds the rule of every field of every client message. One name
+// means one thing everywhere.
+var vocabulary = map[string]rule{
+	"token":  token{},
+	"client": text{MaxNameRunes},
+	"now_ms": instant,
+
+	"lat":         number{-maxLat, maxLat},
+	"lon":         number{-maxLon, maxLon},
+	"datum":       choice{[]string{DatumWGS84, DatumGCJ02, DatumBD09}},
+	"at":          instant,
+	"accuracy_m":  number{0, maxAccuracyM},
+	"heading_deg": number{0, maxHeadingDeg},
+	"speed_mps":   number{0, maxSpeedMPS},
+
+	"on": yesNo{},
+
+	"trip":   id{},
+	"offer":  offerID{},
+	"driver": id{},
+	"id":     id{},
+	"why":    choice{Reasons()},
+
+	"pickup":  object{shapeOf[Place]("a place")},
+	"dropoff": object{shapeOf[Place]("a place")},
+	"village": id{},
+	"stop":    id{},
+	"name":    text{MaxNameRunes},
+	"note":    text{MaxNoteRunes},
+
+	"seats":       count(1, MaxSeats),
+	"wheelchairs": count(0, MaxWheelchairs),
+	"goods_l":     count(0, MaxGoodsL),
+	"traveller":   object{shapeOf[Traveller]("a traveller")},
+	"phone":       text{MaxPhoneRunes},
+	"channel":     choice{[]string{ChannelApp, ChannelAgent, ChannelDesk, ChannelText}},
+	"pickup_from": instant,
+	"pickup_to":   instant,
+	"arrive_by":   instant,
+}
+
+// id is a name that a client or the server has given to something.
+type id struct{}
+
+func (id) want() string {
+	return fmt.Sprintf("1 to %d of A-Z a-z 0-9 - _ . : @", MaxIDBytes)
+}
+
+func (r id) read(dec *jsontext.Decoder, into any) *Error {
+	s, err := readString(dec, r)
+	if err != nil {
+		return err
+	}
+	if !isID(s) {
+		return complain(CodeBadID, r)
+	}
+	*into.(*string) = s
+	return nil
+}
+
+func isID(s string) bool {
+	return s != "" && len(s) <= MaxIDBytes && strings.IndexFunc(s, notInID) < 0
+}
+
+func notInID(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		return false
+	}
+	return !strings.ContainsRune("-_.:@", r)
+}
+
+// offerID is the server's name for an offer, which clients send back as it came.
+type offerID struct{}
+
+func (offerID) want() string { return "the id of the offer as it came" }
+
+func (r offerID) read(dec *jsontext.Decoder, into any) *Error {
+	s, err := readString(dec, r)
+	if err != nil {
+		return err
+	}
+	if s == "" || len(s) > MaxOfferIDBytes || strings.IndexFunc(s, notInOfferID) >= 0 {
+		return complain(CodeBadID, r)
+	}
+	*into.(*string) = s
+	return nil
+}
+
+func notInOfferID(r rune) bool { return r != '/' && notInID(r) }
+
+// token is a bearer token: printable ASCII without spaces.
+type token struct{}
+
+func (token) want() string {
+	return fmt.Sprintf("the bearer token, at most %d characters", MaxTokenBytes)
+}
+
+func (r token) read(dec *jsontext.Decoder, into any) *Error {
+	s, err := readString(dec, r)
+	switch {
+	case err != nil:
+		return err
+	case len(s) > MaxTokenBytes:
+		return complain(CodeTooLong, r)
+	case strings.IndexFunc(s, notInToken) >= 0:
+		return complain(CodeBadText, r)
+	}
+	*into.(*string) = s
+	return nil
+}
+
+func notInToken(r rune) bool { return r <= ' ' || r > '~' }
+
+// text is words for people, on one line.
+type text struct{ maxRunes int }
+
+func (r text) want() string {
+	return fmt.Sprintf("a text of at most %d characters on one line", r.maxRunes)
+}
+
+func (r text) read(dec *jsontext.Decoder, into any) *Error {
+	s, err := readString(dec, r)
+	switch {
+	case err != nil:
+		return err
+	case utf8.RuneCountInString(s) > r.maxRunes:
+		return complain(CodeTooLong, r)
+	case strings.IndexFunc(s, notInText) >= 0:
+		return complain(CodeBadText, r)
+	}
+	*into.(*string) = s
+	return nil
+}
+
+// notInText refuses control characters, every kind of line break, and the
+// characters that turn the direction of writing, with which one text can be made
+// to look like another.
+func notInText(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// choice is one of a list of words.
+type choice struct{ of []string }
+
+func (r choice) want() string { return "one of " + strings.Join(r.of, ", ") }
+
+func (r choice) read(dec *jsontext.Decoder, into any) *Error {
+	s, err := readString(dec, r)
+	if err != nil {
+		return err
+	}
+	i := slices.Index(r.of, s)
+	if i < 0 {
+		return &Error{CodeBadValue, "", fmt.Sprintf("%s is not in the list: want %s.", piece(s), r.want())}
+	}
+	*into.(*string) = r.of[i]
+	return nil
+}
+
+// whole is a number without fraction or exponent.
+type whole struct {
+	low, high int64
+	what      string
+}
+
+func count(low, high int64) whole { return whole{low, high, "a whole number"} }
+
+func (r whole) want() string { return fmt.Sprintf("%s from %d to %d", r.what, r.low, r.high) }
+
+func (r whole) read(dec *jsontext.Decoder, into any) *Error {
+	raw, err := readKind(dec, jsontext.KindNumber, r)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsAny(string(raw), ".eE") {
+		return &Error{CodeWrongType, "", "Write this number without fraction or exponent: want " + r.want() + "."}
+	}
+	n, bad := strconv.ParseInt(string(raw), 10, 64)
+	if bad != nil || n < r.low || n > r.high {
+		return complain(CodeOutOfRange, r)
+	}
+	switch into := into.(type) {
+	case *int:
+		*into = int(n)
+	case *int64:
+		*into = n
+	}
+	return nil
+}
+
+// number is a finite number.
+type number struct{ low, high float64 }
+
+func (r number) want() string { return fmt.Sprintf("a number from %g to %g", r.low, r.high) }
+
+func (r number) read(dec *jsontext.Decoder, into any) *Error {
+	raw, err := readKind(dec, jsontext.KindNumber, r)
+	if err != nil {
+		return err
+	}
+	f, bad := strconv.ParseFloat(string(raw), 64)
+	if bad != nil || !(f >= r.low && f <= r.high) || math.IsNaN(f) {
+		return complain(CodeOutOfRange, r)
+	}
+	switch into := into.(type) {
+	case *float64:
+		*into = f
+	case *Optional:
+		*into = Some(f)
+	}
+	return nil
+}
+
+// yesNo is true or false.
+type yesNo struct{}
+
+func (yesNo) want() string { return "true or false" }
+
+func (r yesNo) read(dec *jsontext.Decoder, into any) *Error {
+	switch kind := dec.PeekKind(); kind {
+	case jsontext.KindTrue, jsontext.KindFalse:
+		*into.(*bool) = kind == jsontext.KindTrue
+		return skip(dec)
+	}
+	return complainOfKind(dec, r)
+}
+
+// object is a body within a body.
+type object struct{ shape *shape }
+
+func (r object) want() string { return r.shape.name }
+
+func (r object) read(dec *jsontext.Decoder, into any) *Error {
+	return r.shape.read(dec, into)
+}
+
+func readString(dec *jsontext.Decoder, r rule) (string, *Error) {
+	raw, err := readKind(dec, jsontext.KindString, r)
+	if err != nil {
+		return "", err
+	}
+	return unquote(raw), nil
+}
+
+// unquote returns what a valid JSON string says.
+func unquote(raw jsontext.Value) string {
+	inner := raw[1 : len(raw)-1]
+	if slices.Index(inner, '\\') < 0 {
+		return string(inner)
+	}
+	plain, _ := jsontext.AppendUnquote(nil, raw)
+	return string(plain)
+}
+
+func readKind(dec *jsontext.Decoder, kind jsontext.Kind, r rule) (jsontext.Value, *Error) {
+	if dec.PeekKind() != kind {
+		return nil, complainOfKind(dec, r)
+	}
+	raw, err := dec.ReadValue()
+	if err != nil {
+		return nil, syntaxError(err)
+	}
+	return raw, nil
+}
+
+func complainOfKind(dec *jsontext.Decoder, r rule) *Error {
+	if dec.PeekKind() == jsontext.KindNull {
+		return &Error{CodeWrongType, "", "Leave the field out instead of sending null: want " + r.want() + "."}
+	}
+	return complain(CodeWrongType, r)
+}
+
+func complain(code string, r rule) *Error {
+	return &Error{code, "", "Mend this field: want " + r.want() + "."}
+}
