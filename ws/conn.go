@@ -1,0 +1,198 @@
+package ws
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"cuntong/dispatch"
+	"cuntong/ws/wire"
+)
+
+// conn is one connection's life: hello, welcome and truth, free exchange, close.
+type conn struct {
+	// Static after construction.
+	hub    *Hub
+	ws     *websocket.Conn
+	number uint64 // names the session
+	turned bool   // there is no room for it; it is only told so
+
+	// party is set once, by the reader, when the hello is accepted.
+	party atomic.Pointer[party]
+
+	// Owned by the reader.
+	pace        pace
+	clockBehind int64  // ms to add to the phone's clock to get ours
+	peerClosed  bool   // the client's close frame came
+	broken      string // why the reader ended, when it was neither side's wish
+	over        bool   // nothing more can be read
+
+	// Written by the reader, read by the sweeper. Uptime in ms.
+	heard  atomic.Int64 // when the last frame came in whole
+	inside atomic.Int64 // when the frame that is coming in began; 0 between frames
+
+	// Owned by the sweeper. Uptime in ms.
+	nextPing int64
+	helloAt  int64 // when the truth was last asked for
+
+	place int   // guarded by its roster shard
+	older *conn // guarded by its directory shard
+
+	lanes lanes
+}
+
+// session names the connection in the log and in its welcome.
+func (c *conn) session() string { return c.hub.boot + "-" + strconv.FormatUint(c.number, 36) }
+
+// logAttrs is what the log says of a connection. A passenger's id may be a
+// telephone number, so it is left out.
+func (c *conn) logAttrs(more ...any) []any {
+	attrs := []any{"session", c.session()}
+	if p := c.party.Load(); p != nil {
+		attrs = append(attrs, "role", p.actor.Role, "area", p.areaID)
+		if p.actor.Role != dispatch.RolePassenger {
+			attrs = append(attrs, "id", p.actor.ID)
+		}
+	}
+	return append(attrs, more...)
+}
+
+// begin runs the connection up to its truth, then hands over to a goroutine whose
+// stack has not grown from reading the hello: it is the one that stays.
+func (c *conn) begin(bearer *party) {
+	handedOver := false
+	defer func() {
+		if !handedOver {
+			c.end(recover())
+		}
+	}()
+	if c.greet(bearer) {
+		handedOver = true
+		go c.stay()
+		return
+	}
+	if !c.over {
+		c.linger()
+	}
+}
+
+// stay runs the connection from its hello to its end.
+func (c *conn) stay() {
+	defer func() { c.end(recover()) }()
+	for c.readFrame() {
+	}
+}
+
+// linger reads and throws away until the client's close frame comes, or until the
+// deadline set with ours has passed.
+func (c *conn) linger() {
+	for {
+		if _, _, err := c.ws.NextReader(); err != nil {
+			c.readFailed(err)
+			return
+		}
+	}
+}
+
+// finish begins the end of the connection: the close frame follows what must still
+// arrive (with flush) or comes at once. It does not wait.
+func (c *conn) finish(code wire.CloseCode, flush bool) {
+	if c.finishWith(code, flush, nil) {
+		go c.write()
+	}
+}
+
+// finishWith is finish for a caller that runs the writer itself when told to.
+func (c *conn) finishWith(code wire.CloseCode, flush bool, last *wire.Drain) (runWriter bool) {
+	start, first := c.lanes.end(code, flush, last)
+	if first {
+		// However slowly the client reads what is left, this is the end of it.
+		c.readUntil(c.hub.cfg.WriteWait + c.hub.cfg.Linger)
+	}
+	return start
+}
+
+// readUntil ends the reader after a while. It may be called beside the reader.
+func (c *conn) readUntil(wait time.Duration) {
+	_ = c.ws.SetReadDeadline(time.Now().Add(wait)) // fails only when the socket is closed already
+}
+
+// end takes the connection out of everything and closes the socket. It is the last
+// thing the reader does.
+func (c *conn) end(panicked any) {
+	h := c.hub
+	if panicked != nil {
+		h.panicked(c, panicked)
+	}
+	p := c.party.Load()
+	if p != nil {
+		h.directory.remove(c, p.actor)
+	}
+	h.roster.remove(c)
+	_ = c.ws.Close() // whatever it says, the socket is gone
+	if busy := c.lanes.shut(); busy != nil {
+		<-busy
+	}
+	h.farewell(c, p)
+	h.leave(c.turned)
+}
+
+// farewell counts and logs the end.
+func (h *Hub) farewell(c *conn, p *party) {
+	code := c.lanes.endsWith()
+	how := "broken"
+	switch {
+	case code != 0:
+		how = strconv.Itoa(int(code))
+	case c.peerClosed:
+		how = "client"
+	}
+	h.metrics.closed(how)
+	if p != nil {
+		h.metrics.connections[p.role].Dec()
+		h.connected[p.role].Add(-1)
+	}
+	level := slog.LevelDebug
+	if code != 0 && !code.ComeBack() || code == wire.CloseSlow || code == wire.CloseFlood {
+		level = slog.LevelInfo
+	}
+	h.log(level, "connection closed", func() []any { return c.logAttrs("code", how, "reason", code.Reason(), "broken", c.broken) })
+}
+
+// panicked counts and logs a bug that cost one connection and nobody else anything.
+func (h *Hub) panicked(c *conn, value any) {
+	h.metrics.panics.Inc()
+	h.cfg.Log.Error("a connection's goroutine panicked", c.logAttrs("panic", fmt.Sprint(value), "stack", string(debug.Stack()))...)
+}
+
+// put queues a frame of our own.
+func (c *conn) put(body any, re string) {
+	c.queued(c.lanes.put(told{body: body, re: re}, &c.hub.cfg))
+}
+
+// tell queues a notice. It is called by the engine and must not block.
+func (c *conn) tell(body dispatch.NoticeBody) {
+	c.queued(c.lanes.tell(body, &c.hub.cfg))
+}
+
+// queued does what follows from putting something into the lanes.
+func (c *conn) queued(out outcome) {
+	m := c.hub.metrics
+	if out.depth > 0 {
+		m.depth.Observe(float64(out.depth))
+	}
+	if out.dropped != "" {
+		m.drop(out.dropped)
+	}
+	switch {
+	case out.overflow:
+		c.finish(wire.CloseSlow, false)
+	case out.start:
+		go c.write()
+	}
+}

@@ -1,0 +1,113 @@
+package ws
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"cuntong/dispatch"
+	"cuntong/ws/wire"
+)
+
+// greet takes the hello and makes the party known: into the directory, where the
+// newest connection wins, then welcome, then the truth is asked for. bearer is who
+// the upgrade's token named, or nil. It returns false when the connection ends.
+func (c *conn) greet(bearer *party) bool {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		c.readFailed(err)
+		return false
+	}
+	s := c.hub.getScratch()
+	defer c.hub.putScratch(s)
+	frame, err := c.collect(r, s)
+	if err != nil {
+		c.readFailed(err)
+		return false
+	}
+	now := c.hub.moment()
+	c.heard.Store(now.up)
+	if kind != websocket.TextMessage {
+		c.finish(wire.CloseBinary, true)
+	}
+	if c.lanes.endsWith() != 0 {
+		return false
+	}
+	f, err := wire.DecodeClient(frame)
+	if err != nil {
+		c.malformed(f, err, now)
+		c.finish(wire.CloseProtocol, true)
+		return false
+	}
+	c.hub.metrics.in(f.Type)
+	hello, ok := f.Body.(wire.Hello)
+	if !ok {
+		c.refuse(f, wire.Refused{Kind: wire.KindInvalid, Code: wire.CodeUnknownType, Field: "t", Say: "Send hello first."}, now)
+		c.finish(wire.CloseProtocol, true)
+		return false
+	}
+	p := c.identify(bearer, hello.Token)
+	if p == nil {
+		return false
+	}
+	c.clockBehind = clockBehind(hello.NowMS, now.wall)
+	return c.welcome(p, now, hello.Client)
+}
+
+// identify returns who it is, or closes the connection and returns nil. The token
+// of the upgrade goes before that of the hello.
+func (c *conn) identify(bearer *party, token string) *party {
+	if bearer != nil {
+		return bearer
+	}
+	p, failed := c.hub.authenticate(token)
+	if failed != nil {
+		c.hub.metrics.authFailed(failed.Reason)
+		c.hub.log(slog.LevelInfo, "token turned down", func() []any { return c.logAttrs("reason", failed.Reason) })
+		c.finish(failed.close(), true)
+		return nil
+	}
+	return p
+}
+
+func (c *conn) welcome(p *party, now moment, client string) bool {
+	h := c.hub
+	c.party.Store(p)
+	h.metrics.connections[p.role].Inc()
+	h.connected[p.role].Add(1)
+	for _, old := range h.directory.add(c, p.actor, h.cfg.partyLimit(p.actor.Role)) {
+		old.finish(wire.CloseReplaced, false)
+	}
+	h.log(slog.LevelDebug, "hello", func() []any { return c.logAttrs("client", client, "clock_behind_ms", c.clockBehind) })
+	c.put(wire.Welcome{
+		Session:       c.session(),
+		Role:          string(p.actor.Role),
+		ID:            p.actor.ID,
+		Area:          string(p.areaID),
+		ServerTime:    int64(now.wall),
+		HeartbeatS:    int(h.cfg.PingEvery / time.Second),
+		MaxFrameBytes: wire.MaxFrameBytes,
+		Protocol:      wire.Protocol,
+	}, "")
+	c.lanes.wantTruth()
+	if no := p.area.Submit(dispatch.Hello{By: p.actor}); no != nil {
+		// The sweeper asks again until the truth has been told.
+		c.put(refusedBody(no, ""), "")
+	}
+	return true
+}
+
+// trustClock is how far a phone's clock may be off before it is corrected: within
+// the time that a hello may take on its way, nobody can tell.
+const trustClock = wire.HelloWait
+
+// clockBehind returns the ms to add to times of a phone whose clock showed phone
+// when ours showed ours.
+func clockBehind(phone int64, ours dispatch.Instant) int64 {
+	behind := int64(ours) - phone
+	if max(behind, -behind) < trustClock.Milliseconds() {
+		return 0
+	}
+	return behind
+}

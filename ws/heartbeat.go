@@ -1,0 +1,141 @@
+package ws
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"cuntong/dispatch"
+	"cuntong/geo"
+	"cuntong/ws/wire"
+)
+
+const (
+	// sweepEvery is how often every connection is looked at. It is also how late a
+	// timeout may be.
+	sweepEvery = time.Second
+	// askAgain is after how long without a truth it is asked for again, in ms.
+	askAgain = 2_000
+)
+
+// sweeper looks after the time of all connections: who must be pinged, who is
+// silent, late or expired, and who wants a board. It never waits for any of them.
+type sweeper struct {
+	hub  *Hub
+	stop chan struct{} // closed to end it
+	done chan struct{} // closed when it has ended
+
+	// Owned by run.
+	conns   []*conn
+	boarded map[desk]bool // operators for whom a board was asked for in this sweep
+}
+
+type desk struct {
+	area  geo.AreaID
+	actor dispatch.Actor
+}
+
+func newSweeper(h *Hub) *sweeper {
+	return &sweeper{hub: h, stop: make(chan struct{}), done: make(chan struct{}), boarded: map[desk]bool{}}
+}
+
+func (s *sweeper) run() {
+	defer close(s.done)
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			s.sweep(s.hub.moment())
+		}
+	}
+}
+
+// end stops the sweeper and waits for it.
+func (s *sweeper) end() {
+	close(s.stop)
+	<-s.done
+}
+
+// sweep looks at every connection once, shard by shard so that no lock is held
+// for long.
+func (s *sweeper) sweep(now moment) {
+	clear(s.boarded)
+	for i := range shards {
+		s.conns = s.hub.roster.shard(i, s.conns)
+		for _, c := range s.conns {
+			s.look(c, now)
+		}
+		clear(s.conns)
+	}
+}
+
+// look does what the time demands of one connection.
+func (s *sweeper) look(c *conn, now moment) {
+	cfg := &s.hub.cfg
+	p := c.party.Load()
+	code, flush := overdue(c, p, now, cfg)
+	if code != 0 {
+		c.finish(code, flush)
+		return
+	}
+	if p == nil {
+		return
+	}
+	if now.up >= c.nextPing {
+		c.nextPing = now.up + nextPing(cfg.PingEvery)
+		c.ping()
+	}
+	s.askFor(c, p, now)
+}
+
+// overdue says whether time has run out for a connection.
+func overdue(c *conn, p *party, now moment, cfg *Config) (code wire.CloseCode, flush bool) {
+	quiet := now.up - c.heard.Load()
+	inside := c.inside.Load()
+	switch {
+	case p == nil && quiet >= cfg.HelloWait.Milliseconds():
+		return wire.CloseNoHello, true
+	case inside != 0 && now.up-inside >= cfg.FrameWait.Milliseconds():
+		return wire.CloseFlood, true
+	case quiet >= cfg.SilentAfter.Milliseconds():
+		return wire.CloseSilent, false
+	case p != nil && now.wall >= p.expires:
+		return wire.CloseExpired, true
+	}
+	return 0, false
+}
+
+// askFor asks the engine for what the connection still wants.
+func (s *sweeper) askFor(c *conn, p *party, now moment) {
+	truth, board := c.lanes.wants()
+	if truth && now.up-c.helloAt >= askAgain {
+		c.helloAt = now.up
+		_ = p.area.Submit(dispatch.Hello{By: p.actor}) // refused: the next sweep asks again
+	}
+	if board && !s.boarded[desk{p.areaID, p.actor}] {
+		s.boarded[desk{p.areaID, p.actor}] = true
+		_ = p.area.Submit(dispatch.Watch{By: p.actor}) // refused: the next sweep asks again
+	}
+}
+
+// ping has the writer send a ping.
+func (c *conn) ping() {
+	if c.lanes.signal(func(l *lanes) { l.pingDue = true }) {
+		go c.write()
+	}
+}
+
+// firstPing is when a new connection is pinged, in ms from now: at random, so that
+// those that came back together are not pinged together.
+func firstPing(every time.Duration) int64 {
+	half := every.Milliseconds() / 2
+	return half + rand.Int64N(half+1)
+}
+
+// nextPing is when it is pinged again, in ms from now.
+func nextPing(every time.Duration) int64 {
+	tenth := every.Milliseconds() / 10
+	return every.Milliseconds() - tenth + rand.Int64N(2*tenth+1)
+}

@@ -1,0 +1,192 @@
+package ws
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"cuntong/dispatch"
+	"cuntong/geo"
+	"cuntong/ws/wire"
+)
+
+// Hub is who is connected. It serves the upgrade as an [http.Handler] and passes
+// notices on as a [dispatch.Teller], one for each area. All methods may be called
+// from any goroutine; end with [Hub.Drain] or [Hub.Close].
+type Hub struct {
+	// Static after construction.
+	cfg       Config
+	metrics   *metrics
+	upgrader  websocket.Upgrader
+	boot      string    // begins every session's name
+	started   time.Time // uptime counts from here
+	directory *directory
+	sweeper   *sweeper
+	endSweeps func() // stops the sweeper, once, and waits for it
+
+	roster    roster
+	scratch   sync.Pool // of *scratch
+	sessions  atomic.Uint64
+	connected [4]atomic.Int64 // in the order of roles
+	running   sync.WaitGroup  // readers
+
+	mu       sync.Mutex // guards the following fields
+	count    int        // connections within the limit
+	turned   int        // connections beyond it, which are only told so
+	stopping bool
+	cut      bool          // stopping, and nobody is waited for any more
+	retry    time.Duration // for those who come while stopping
+}
+
+// moment is one reading of the clock: wall for what is told and recorded; up, in
+// milliseconds since the hub began, for waiting, because setting the clock does
+// not move it.
+type moment struct {
+	wall dispatch.Instant
+	up   int64
+}
+
+// Sizes of the library's buffers. Almost every frame of a client is below 512 B,
+// and larger ones cost a second read and nothing else; the read buffer is the
+// largest single thing that an idle connection keeps on the heap. The write
+// buffer is shared and only there while writing.
+const (
+	readBuffer  = 512
+	writeBuffer = 1024
+	// sendBuffer bounds what the kernel keeps for a client that does not read. Left
+	// alone it grows to megabytes, all of it positions that are old when they arrive.
+	sendBuffer = 32 << 10
+	// maxTurned bounds the connections that are opened only to say "server full".
+	maxTurned = 64
+)
+
+// NewHub checks the configuration and returns a hub at work.
+func NewHub(cfg Config) (*Hub, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("ws: %w", err)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	h := &Hub{
+		cfg:       cfg,
+		metrics:   newMetrics(cfg.Registerer),
+		boot:      strconv.FormatUint(rand.Uint64N(1<<40), 36),
+		started:   cfg.Now(),
+		directory: newDirectory(),
+	}
+	h.upgrader = websocket.Upgrader{
+		HandshakeTimeout: cfg.WriteWait,
+		ReadBufferSize:   readBuffer,
+		WriteBufferSize:  writeBuffer,
+		WriteBufferPool:  &sync.Pool{},
+		Subprotocols:     []string{wire.Subprotocol},
+		CheckOrigin:      func(*http.Request) bool { return true }, // refuse has looked already
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			answer(w, status, "bad_upgrade", reason.Error())
+		},
+	}
+	h.sweeper = newSweeper(h)
+	h.endSweeps = sync.OnceFunc(h.sweeper.end)
+	go h.sweeper.run()
+	return h, nil
+}
+
+func (h *Hub) moment() moment {
+	now := h.cfg.Now()
+	return moment{wall: dispatch.InstantOf(now), up: now.Sub(h.started).Milliseconds()}
+}
+
+// log writes a line whose attributes are only made when somebody reads them.
+func (h *Hub) log(level slog.Level, message string, attrs func() []any) {
+	if h.cfg.Log.Enabled(context.Background(), level) {
+		h.cfg.Log.Log(context.Background(), level, message, attrs()...)
+	}
+}
+
+// Teller returns what passes the notices of one area on to its parties.
+func (h *Hub) Teller(area geo.AreaID) dispatch.Teller { return teller{h, area} }
+
+type teller struct {
+	hub  *Hub
+	area geo.AreaID
+}
+
+// Tell implements [dispatch.Teller]. It only puts notices into lanes.
+func (t teller) Tell(notices []dispatch.Notice) {
+	var room [16]*conn
+	for _, n := range notices {
+		here := false
+		for _, c := range t.hub.directory.find(n.To, room[:0]) {
+			if c.party.Load().areaID == t.area {
+				c.tell(n.Body)
+				here = true
+			}
+		}
+		if !here {
+			t.hub.metrics.drop(dropNobody)
+		}
+	}
+}
+
+// enter counts a connection in, unless the hub is full or stopping.
+func (h *Hub) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping || h.count >= h.cfg.MaxConnections {
+		return false
+	}
+	h.count++
+	h.running.Add(1)
+	return true
+}
+
+// turnAway counts a connection in that is only told that there is no room. It is
+// for browsers, which do not show their page the status of a failed upgrade.
+func (h *Hub) turnAway(r *http.Request) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.Header.Get("Origin") == "" || h.stopping || h.turned >= maxTurned {
+		return false
+	}
+	h.turned++
+	h.running.Add(1)
+	return true
+}
+
+// leave counts a connection out. It is the last thing that a reader does.
+func (h *Hub) leave(turned bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if turned {
+		h.turned--
+	} else {
+		h.count--
+	}
+	h.running.Done()
+}
+
+// isStopping says that nobody is let in any more, and when to come back.
+func (h *Hub) isStopping() (retry time.Duration, stopping bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.retry, h.stopping
+}
+
+// isCut says that the hub waits for nobody any more.
+func (h *Hub) isCut() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cut
+}

@@ -1,0 +1,152 @@
+package ws
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"cuntong/dispatch"
+	"cuntong/ws/wire"
+)
+
+// ServeHTTP takes an upgrade. Whoever is not let in gets a JSON body like that of
+// a refused frame; whoever is, a connection that outlives the request.
+func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bearer, ok := h.letIn(w, r)
+	if !ok {
+		return
+	}
+	turned := false
+	if !h.enter() {
+		h.metrics.handshake("full")
+		if turned = h.turnAway(r); !turned {
+			w.Header().Set("Retry-After", "30")
+			answer(w, http.StatusServiceUnavailable, "server_full", "No room at present. Come back later.")
+			return
+		}
+	}
+	ws, err := h.upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		h.metrics.handshake("bad_upgrade")
+		h.leave(turned)
+		return
+	}
+	h.open(ws, bearer, turned)
+}
+
+// letIn judges an upgrade before anything is spent on it, and answers if it is not
+// let in. bearer is who the token named, nil when it is to come in the hello.
+func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, ok bool) {
+	no := func(result string, status int, code, say string) (*party, bool) {
+		h.metrics.handshake(result)
+		answer(w, status, code, say)
+		return nil, false
+	}
+	if retry, stopping := h.isStopping(); stopping {
+		w.Header().Set("Retry-After", strconv.Itoa(int(max(retry, time.Second)/time.Second)))
+		return no("draining", http.StatusServiceUnavailable, "draining", "The server is about to stop. Come back later.")
+	}
+	switch {
+	case !websocket.IsWebSocketUpgrade(r):
+		w.Header().Set("Upgrade", "websocket")
+		return no("bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
+	case !h.originAllowed(r):
+		return no("origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
+	case !offersSubprotocol(r):
+		return no("subprotocol", http.StatusBadRequest, "subprotocol", "Ask for the subprotocol "+wire.Subprotocol+".")
+	}
+	token, given := bearerOf(r)
+	if !given {
+		return nil, true
+	}
+	p, failed := h.authenticate(token)
+	if failed != nil {
+		h.metrics.authFailed(failed.Reason)
+		h.log(slog.LevelInfo, "token turned down", func() []any { return []any{"reason", failed.Reason} })
+		if failed.status() == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="cuntong"`)
+		}
+		return no("token", failed.status(), failed.word(), failed.Error())
+	}
+	return p, true
+}
+
+// open begins the life of a connection. The handler returns at once, so that the
+// server's buffers for the request are free.
+func (h *Hub) open(ws *websocket.Conn, bearer *party, turned bool) {
+	if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // without it the connection only costs more
+	}
+	ws.SetReadLimit(wire.MaxFrameBytes)
+	now := h.moment()
+	c := &conn{hub: h, ws: ws, turned: turned, number: h.sessions.Add(1), nextPing: now.up + firstPing(h.cfg.PingEvery)}
+	c.heard.Store(now.up)
+	ws.SetPingHandler(c.onPing)
+	ws.SetPongHandler(c.onPong)
+	ws.SetCloseHandler(c.onClose)
+	h.roster.add(c)
+	_, stopping := h.isStopping()
+	switch {
+	case turned:
+		c.finish(wire.CloseFull, true)
+	case stopping: // since it was let in; whoever stops the hub may have missed it in the roster
+		c.finish(wire.CloseGoingAway, true)
+	default:
+		h.metrics.handshake("ok")
+	}
+	if h.isCut() {
+		_ = ws.Close() // the reader finds out
+	}
+	go c.begin(bearer)
+}
+
+// originAllowed keeps pages of other sites out. The browser sends the origin; a
+// client that is no browser sends none, and is judged by its token alone.
+func (h *Hub) originAllowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	for _, allowed := range h.cfg.Origins {
+		if strings.EqualFold(origin, allowed) {
+			return true
+		}
+	}
+	_, host, ok := strings.Cut(origin, "://")
+	return ok && strings.EqualFold(host, r.Host)
+}
+
+func offersSubprotocol(r *http.Request) bool {
+	for _, offered := range websocket.Subprotocols(r) {
+		if offered == wire.Subprotocol {
+			return true
+		}
+	}
+	return false
+}
+
+// answer refuses a request.
+func answer(w http.ResponseWriter, status int, code, say string) {
+	kind := dispatch.Invalid
+	switch status {
+	case http.StatusServiceUnavailable:
+		kind = dispatch.Unavailable
+	case http.StatusUnauthorized, http.StatusForbidden:
+		kind = dispatch.Forbidden
+	}
+	body, err := json.Marshal(wire.Refused{Kind: string(kind), Code: code, Say: say})
+	if err != nil {
+		http.Error(w, say, status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that has gone need not be told
+}
