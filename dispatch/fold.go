@@ -12,24 +12,53 @@ func gapError(have, got Seq) error {
 // admissible says whether a fact from the journal fits the state. Facts that the
 // core has just decided fit by construction.
 func (c *Core) admissible(f Fact) error {
-	trip, next := TripOf(f.Body)
-	if trip == "" {
+	misfit := func(why string, args ...any) error {
+		return fmt.Errorf("fact %d (%s) cannot follow: %s", f.Seq, f.Body.kind(), fmt.Sprintf(why, args...))
+	}
+	switch b := f.Body.(type) {
+	case DutyStarted:
+		if d := c.drivers[b.Driver]; d != nil && !d.Free() {
+			return misfit("driver %s is not free", b.Driver)
+		}
+		return nil
+	case DutyEnded:
+		if d := c.drivers[b.Driver]; d == nil || !d.Free() {
+			return misfit("driver %s is not on duty or not free", b.Driver)
+		}
+		return nil
+	case TripRequested:
+		if c.trips[b.Trip] != nil {
+			return misfit("trip %s exists", b.Trip)
+		}
 		return nil
 	}
-	var from State
-	if t := c.trips[trip]; t != nil {
-		from = t.State
+	id, next := TripOf(f.Body)
+	t := c.trips[id]
+	if t == nil {
+		return misfit("trip %s does not exist", id)
 	}
-	if next == "" {
-		next = from
+	if !c.mayFollow(t, f.Body, next) {
+		return misfit("trip %s is %s", id, t.State)
 	}
-	if offer, ok := f.Body.(OfferMade); ok && c.drivers[offer.Driver] == nil {
-		return fmt.Errorf("fact %d offers trip %s to a driver who is not on duty", f.Seq, trip)
+	return nil
+}
+
+// mayFollow says whether t, which exists, may have a fact that takes it to next.
+func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
+	switch b := body.(type) {
+	case OfferMade:
+		d := c.drivers[b.Driver]
+		return d != nil && d.Free() && t.State.CanBecome(Offered)
+	case OfferClosed:
+		return t.State == Offered
+	case TripParked:
+		return t.State == Parked || t.State.CanBecome(Parked)
+	case TripReleased:
+		return t.State == Assigned || t.State == Arrived
+	case TripOverdue:
+		return t.State.HasDriver()
 	}
-	if from == next && from.Open() || from.CanBecome(next) {
-		return nil
-	}
-	return fmt.Errorf("fact %d (%s) takes trip %s from %q to %q, which is no step of a trip's life", f.Seq, f.Body.kind(), trip, from, next)
+	return t.State.CanBecome(next)
 }
 
 // TripOf returns the trip a fact speaks of, if any, and the state it takes it to;

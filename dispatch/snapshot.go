@@ -3,6 +3,7 @@ package dispatch
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,6 +50,9 @@ func (c *Core) Restore(data []byte) error {
 	}
 	if s.Format < 1 || s.Format > snapshotFormat {
 		return fmt.Errorf("the snapshot has format %d: this program reads 1 to %d; run a newer one", s.Format, snapshotFormat)
+	}
+	if slices.Contains(s.Open, nil) || slices.Contains(s.Ended, nil) || slices.Contains(s.Drivers, nil) {
+		return errors.New("snapshot: an entry is empty")
 	}
 	c.seq, c.last = s.Seq, s.Last
 	for _, d := range s.Drivers {

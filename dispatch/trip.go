@@ -42,7 +42,7 @@ var transitions = map[State][]State{
 func (s State) CanBecome(next State) bool { return slices.Contains(transitions[s], next) }
 
 // Open says whether the trip is still going on.
-func (s State) Open() bool { return len(transitions[s]) > 0 }
+func (s State) Open() bool { return s != "" && len(transitions[s]) > 0 }
 
 // HasDriver says whether a driver is bound to the trip.
 func (s State) HasDriver() bool { return s == Assigned || s == Arrived || s == Riding }

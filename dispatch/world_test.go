@@ -3,7 +3,6 @@ package dispatch
 import (
 	"bytes"
 	"fmt"
-	"testing"
 	"time"
 
 	"cuntong/geo"
@@ -152,14 +151,4 @@ func (w *world) replayed() (*Core, error) {
 		}
 	}
 	return again, again.Check()
-}
-
-// must is step for tests that read better without the error.
-func (w *world) must(t *testing.T, in Input) Outcome {
-	t.Helper()
-	out, err := w.step(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }

@@ -1,0 +1,65 @@
+# Everything a contributor types. "make help" lists it.
+
+SHELL := /bin/bash
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS := -X main.version=$(VERSION)
+# A static program: glibc linked in, names resolved and time zones known without files of the system.
+STATIC := -tags netgo,osusergo,timetzdata -trimpath -ldflags '$(LDFLAGS) -s -w -linkmode external -extldflags "-static"'
+FUZZTIME ?= 10s
+export CGO_ENABLED = 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Build and run the server with a demo county on http://127.0.0.1:8080
+	@exec bin/dispatchd serve --demo --data-dir data/demo
+
+.PHONY: build
+build: ## Build bin/dispatchd
+	@mkdir -p bin
+	go build -ldflags '$(LDFLAGS)' -o bin/dispatchd ./cmd/dispatchd
+
+.PHONY: static
+static: ## Build bin/dispatchd-static, the program of the container image
+	@mkdir -p bin
+	go build $(STATIC) -o bin/dispatchd-static ./cmd/dispatchd
+
+.PHONY: setup
+setup: ## Install what the tests need and is missing (Debian packages)
+	@scripts/setup
+
+.PHONY: test
+test: setup ## Run every test under the race detector
+	go test -race -timeout 20m ./...
+
+.PHONY: check
+check: ## Formatting, vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME (10s) each
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: setup ## Measure against baselines in the same run; table, and out/bench.json
+	@mkdir -p out
+	go run ./bench -o out/bench.json
+
+.PHONY: load
+load: build ## Load a server of its own for 60 s with 1,000 drivers; report in out/load.html
+	@scripts/load
+
+.PHONY: simulate
+simulate: ## Simulate 400 mornings of the core instead of a few
+	SEEDS=400 go test -run TestSimulation -v -timeout 60m ./dispatch
+
+.PHONY: transcripts
+transcripts: ## Write the core's transcripts anew, to be read as a diff
+	go test ./dispatch -run TestTranscripts -rewrite
+	git diff --stat dispatch/testdata

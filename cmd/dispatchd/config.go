@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"cuntong/dispatch"
+	"cuntong/ws"
+)
+
+// serveCmd is the configuration of the server: every field a flag and an
+// environment variable, its help the manual. The table in README.md is made
+// from it.
+type serveCmd struct {
+	Listen        string `default:"127.0.0.1:8080" help:"Address of the public side: /ws, /, /healthz, /readyz."`
+	PrivateListen string `default:"127.0.0.1:8081" help:"Address of the private side: /metrics, and profiles with --pprof. Keep it on loopback or a closed network."`
+	Pprof         bool   `help:"Serve profiles under /debug/pprof/ on the private side."`
+
+	Redis     string `default:"auto" help:"Where facts are kept: a redis://, rediss:// or unix:// address; 'child' starts redis-server from PATH with its files in the data folder; 'embedded' keeps nothing; 'auto' is 'child' where redis-server is found, else 'embedded'."`
+	RedisSync string `default:"always" enum:"always,everysec" help:"When a child redis-server writes to disk: 'always' before every answer, 'everysec' once a second (up to 2 s of answers are lost with the power)."`
+	DataDir   string `default:"data" type:"path" help:"Folder of the child redis-server's files and of the secret."`
+	Node      string `help:"Name of this server among those on one Redis. A new process of the same name takes over at once. Default: the host's name."`
+
+	SecretFile string        `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
+	Areas      string        `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
+	Area       string        `default:"county" help:"Id of the one area when --areas is not given."`
+	Villages   string        `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
+	Datum      string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
+	Origins    []string      `help:"Web origins whose pages may connect, besides this server's own."`
+	DrainFor   time.Duration `default:"10s" help:"How long a planned stop may take to tell everybody to come back. 1s to 5m."`
+
+	LogFormat string `default:"auto" enum:"auto,json,text" help:"'auto' is text on a terminal, else JSON."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged."`
+
+	Demo        bool    `help:"Serve a demo county with simulated drivers and riders. Nothing in it is real but the places."`
+	DemoDrivers int     `default:"120" help:"Simulated drivers of the demo. 1 to 5000."`
+	DemoSpeed   float64 `default:"60" help:"How many times faster than life the demo's vehicles move. 1 to 600."`
+	DemoSeed    uint64  `default:"1" help:"Seed of the demo: the same seed asks for the same trips."`
+
+	Rules  rulesFlags `embed:""`
+	Limits limitFlags `embed:""`
+}
+
+// rulesFlags are [dispatch.Rules] as flags.
+type rulesFlags struct {
+	OfferWait      time.Duration `default:"20s" help:"How long a driver has to answer an offer. 5s to 5m."`
+	Patience       time.Duration `default:"30m" help:"How long a trip waits for a driver before it ends unserved. 1m to 24h."`
+	FreshFor       time.Duration `default:"30s" help:"How long a position counts; a driver not heard of for longer is not matched. 5s to 10m."`
+	Reach          time.Duration `default:"1h" help:"The longest drive to a pickup that a driver is asked for. 1m to 12h."`
+	LapseRest      time.Duration `default:"2m" help:"How long a driver who let an offer lapse is left alone about that trip. 0 to 24h."`
+	PickupGrace    time.Duration `default:"20m" help:"How much later than expected a driver may arrive before the trip is overdue. 1m to 24h."`
+	FreeWait       time.Duration `default:"5m" help:"How long a driver waits at the pickup before he may report a no-show. 0 to 2h."`
+	RideGrace      time.Duration `default:"1h" help:"How much longer than expected a ride may take before it is overdue. 1m to 24h."`
+	OverdueLimit   int           `default:"3" help:"How many times an assigned trip may be overdue before it is taken from its driver. 1 to 100."`
+	OpenTrips      int           `default:"20000" help:"Open trips of an area; beyond, requests are refused."`
+	PassengerTrips int           `default:"2" help:"Open trips a passenger may have booked."`
+	AgentTrips     int           `default:"200" help:"Open trips a village agent may have booked."`
+	Drivers        int           `default:"100000" help:"Drivers on duty in an area."`
+	KeepEnded      int           `default:"2000" help:"Ended trips kept in memory for late and repeated commands."`
+	KeepCommands   int           `default:"20000" help:"Answered commands kept in memory for repeats."`
+	SnapshotEvery  int           `default:"10000" help:"Facts after which a snapshot is saved and the journal trimmed. 100 to 1000000."`
+}
+
+func (f rulesFlags) rules() dispatch.Rules {
+	return dispatch.Rules{
+		OfferWait: f.OfferWait, Patience: f.Patience, FreshFor: f.FreshFor, Reach: f.Reach, LapseRest: f.LapseRest,
+		PickupGrace: f.PickupGrace, FreeWait: f.FreeWait, RideGrace: f.RideGrace, OverdueLimit: f.OverdueLimit,
+		MaxOpenTrips: f.OpenTrips, MaxOpenPerPassenger: f.PassengerTrips, MaxOpenPerAgent: f.AgentTrips,
+		MaxDrivers: f.Drivers, KeepEnded: f.KeepEnded, KeepCommands: f.KeepCommands,
+	}
+}
+
+// limitFlags are the limits of connections as flags.
+type limitFlags struct {
+	Connections  int           `default:"50000" help:"Connections at once; beyond, upgrades are answered with 503."`
+	FramesPerSec int           `default:"20" help:"Frames a second a connection may send in the long run."`
+	FrameBurst   int           `default:"60" help:"Frames a connection may send at once."`
+	PingEvery    time.Duration `default:"25s" help:"Time between two heartbeats."`
+	SilentAfter  time.Duration `default:"60s" help:"A connection not heard of for so long is closed."`
+}
+
+func (f limitFlags) apply(c *ws.Config) {
+	c.MaxConnections, c.FramesPerSecond, c.FrameBurst = f.Connections, f.FramesPerSec, f.FrameBurst
+	c.PingEvery, c.SilentAfter = f.PingEvery, f.SilentAfter
+}
+
+// Validate says what is wrong with the configuration, all at once. It is called
+// by the parser, after the flags and the environment have been read.
+func (c *serveCmd) Validate() error {
+	var errs []error
+	if c.DrainFor < time.Second || c.DrainFor > 5*time.Minute {
+		errs = append(errs, fmt.Errorf("--drain-for is %v: want 1s to 5m", c.DrainFor))
+	}
+	if c.DemoDrivers < 1 || c.DemoDrivers > 5000 {
+		errs = append(errs, fmt.Errorf("--demo-drivers is %d: want 1 to 5000", c.DemoDrivers))
+	}
+	if !(c.DemoSpeed >= 1 && c.DemoSpeed <= 600) {
+		errs = append(errs, fmt.Errorf("--demo-speed is %v: want 1 to 600", c.DemoSpeed))
+	}
+	if c.Rules.SnapshotEvery < 100 || c.Rules.SnapshotEvery > 1_000_000 {
+		errs = append(errs, fmt.Errorf("--snapshot-every is %d: want 100 to 1000000", c.Rules.SnapshotEvery))
+	}
+	return errors.Join(append(errs, c.Rules.rules().Validate())...)
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"cuntong/dispatch"
+	"cuntong/dispatch/redisstore"
+	"cuntong/geo"
+	"cuntong/web"
+	"cuntong/ws"
+)
+
+// server is everything that serve puts together. Nothing in it runs before run.
+type server struct {
+	cfg      *serveCmd
+	log      *slog.Logger
+	std      *std
+	county   county
+	key      ws.Key
+	registry *prometheus.Registry
+	store    *redisstore.Store
+	hub      *ws.Hub
+	engines  map[geo.AreaID]*dispatch.Engine
+	ready    *readiness
+	public   *httpServer
+	private  *httpServer
+}
+
+// Run serves until the context ends, and then stops in order. It returns nil
+// after a planned stop.
+func (c *serveCmd) Run(std *std) error {
+	s := &server{cfg: c, std: std, log: newLog(std.err, c.LogFormat, c.LogLevel)}
+	if err := s.build(std.ctx); err != nil {
+		s.close()
+		return err
+	}
+	defer s.close()
+	return s.run(std.ctx)
+}
+
+// build reads, opens and connects everything, and starts nothing but the store.
+func (s *server) build(ctx context.Context) (err error) {
+	if s.county, err = s.cfg.county(); err != nil {
+		return err
+	}
+	var made bool
+	if s.key, made, err = loadOrMakeKey(s.cfg.SecretFile, s.cfg.DataDir); err != nil {
+		return err
+	}
+	if made {
+		s.log.Info("a new secret for tokens was made; keep it with the data", "file", secretPath(s.cfg.SecretFile, s.cfg.DataDir))
+	}
+	s.registry = newRegistry()
+	s.store, err = redisstore.Open(ctx, redisstore.Config{
+		Mode:       s.cfg.Redis,
+		DataDir:    s.cfg.DataDir,
+		Node:       s.node(),
+		Durability: redisstore.Durability(s.cfg.RedisSync),
+		Log:        s.log,
+		Registerer: s.registry,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.buildHub(); err != nil {
+		return err
+	}
+	if err := s.buildEngines(); err != nil {
+		return err
+	}
+	return s.buildHTTP(ctx)
+}
+
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "cuntong_build_info",
+		Help:        "What this program was built from; the value is always 1.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	return reg
+}
+
+// notInNode is what a host's name may hold and a node's may not.
+var notInNode = regexp.MustCompile(`[^A-Za-z0-9_.:@-]`)
+
+func (s *server) node() string {
+	if s.cfg.Node != "" {
+		return s.cfg.Node
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "node"
+	}
+	host = notInNode.ReplaceAllString(host, "-")
+	return host[:min(len(host), dispatch.MaxIDLength)]
+}
+
+func (s *server) buildHub() (err error) {
+	cfg := ws.DefaultConfig()
+	s.cfg.Limits.apply(&cfg)
+	cfg.Auth = ws.Keys{s.key}
+	cfg.Areas = func(id geo.AreaID) (ws.Area, bool) {
+		e, ok := s.engines[id]
+		if !ok {
+			return nil, false
+		}
+		return ws.EngineArea(e), true
+	}
+	cfg.Gazetteer = s.county.villages
+	cfg.Origins = s.cfg.Origins
+	cfg.Log, cfg.Registerer = s.log, s.registry
+	s.hub, err = ws.NewHub(cfg)
+	return err
+}
+
+func (s *server) buildEngines() error {
+	s.engines = map[geo.AreaID]*dispatch.Engine{}
+	metrics := dispatch.NewMetrics(s.registry)
+	for _, area := range s.county.areas {
+		ledger := s.store.Area(area.ID)
+		e, err := dispatch.NewEngine(dispatch.EngineConfig{
+			Area:          area,
+			Rules:         s.cfg.Rules.rules(),
+			Router:        geo.NewCrow(),
+			Ledger:        ledger,
+			Mirror:        ledger,
+			Teller:        s.hub.Teller(area.ID),
+			Metrics:       metrics,
+			Log:           s.log,
+			SnapshotEvery: s.cfg.Rules.SnapshotEvery,
+		})
+		if err != nil {
+			return err
+		}
+		s.engines[area.ID] = e
+	}
+	return nil
+}
+
+func (s *server) buildHTTP(ctx context.Context) error {
+	s.ready = &readiness{check: s.notReady}
+	page := web.Handler(web.Config{Demo: s.cfg.Demo, OperatorToken: s.demoOperator, DemoNote: s.cfg.demoNote()})
+	public, err := ws.Listen(ctx, s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("public side: %w", err)
+	}
+	s.public = newHTTPServer(public, publicRoutes(s.hub, page, s.ready), s.log)
+	private, err := net.Listen("tcp", s.cfg.PrivateListen)
+	if err != nil {
+		return fmt.Errorf("private side: %w", err)
+	}
+	s.private = newHTTPServer(private, privateRoutes(s.registry, s.cfg.Pprof), s.log)
+	return nil
+}
+
+// notReady says why commands are not taken, or returns nil.
+func (s *server) notReady() error {
+	var errs []error
+	for _, e := range s.engines {
+		errs = append(errs, e.Ready())
+	}
+	return errors.Join(errs...)
+}
+
+// run starts everything, waits for the end, and stops in order: phones are told to
+// come back, then the areas record what is left and are given up, and last the
+// listeners close. If anything ends by itself the rest is stopped too.
+func (s *server) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopEngines()
+	for id, e := range s.engines {
+		group.Go(func() error {
+			if err := e.Run(engines); err != nil {
+				return fmt.Errorf("area %s: %w", id, err)
+			}
+			return nil
+		})
+	}
+	group.Go(s.public.run)
+	group.Go(s.private.run)
+	if s.cfg.Demo {
+		group.Go(func() error { return s.runDemo(ctx) })
+	}
+	s.welcome()
+	group.Go(func() error {
+		<-ctx.Done()
+		return s.stop(stopEngines)
+	})
+	return group.Wait()
+}
+
+// stop ends a run in order.
+func (s *server) stop(stopEngines context.CancelFunc) error {
+	s.log.Info("stopping: connections are told to come back later")
+	begin := time.Now()
+	s.ready.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainFor)
+	defer cancel()
+	if err := s.hub.Drain(ctx, s.cfg.DrainFor/2); err != nil {
+		s.log.Warn("some connections did not go in time", "err", err)
+	}
+	stopEngines()
+	errs := []error{s.public.stop(ctx), s.private.stop(ctx)}
+	s.log.Info("stopped", "took", time.Since(begin).Round(time.Millisecond))
+	return errors.Join(errs...)
+}
+
+// close ends what build has opened, whatever became of it.
+func (s *server) close() {
+	if s.hub != nil {
+		s.hub.Close()
+	}
+	for _, side := range []*httpServer{s.public, s.private} {
+		if side != nil {
+			side.listener.Close()
+		}
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.log.Warn("closing the store", "err", err)
+		}
+	}
+}
+
+// welcome says where everything is.
+func (s *server) welcome() {
+	host := s.public.listener.Addr().String()
+	s.log.Info("serving", "public", "http://"+host, "private", "http://"+s.private.listener.Addr().String(),
+		"areas", len(s.engines), "villages", s.county.villages.Len(), "store", s.store.Kind(), "durable", s.store.Durable())
+	if s.cfg.Demo {
+		fmt.Fprint(s.std.out, s.demoWelcome(host))
+	}
+}
