@@ -106,7 +106,7 @@ var codes = []CodeInfo{
 	{CodeUnknownVillage, KindNotFound, "The area has no such village, or the village no such stop."},
 	{CodeNotYours, KindForbidden, "The trip or offer belongs to somebody else."},
 	{CodeRole, KindForbidden, "Your role may not send this, or may not give this reason or channel."},
-	{CodeRate, KindLimited, "You send faster than 20 frames a second, or too many bad frames. Wait retry_after_ms."},
+	{CodeRate, KindLimited, "You send too fast, or too many of your commands wait for an answer. Wait retry_after_ms."},
 }
 
 // Codes returns the table of this protocol's own refusal codes. The dispatcher

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,10 +11,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 )
-
-var rewrite = flag.Bool("rewrite", false, "renew the examples in docs/PROTOCOL.md from the golden files")
-
-const protocolFile = "../../docs/PROTOCOL.md"
 
 // goldens returns the golden files by name. A name is the direction, the type,
 // and for a second example of a type what is special about it.
@@ -134,54 +129,6 @@ func TestGoldensShowEveryMember(t *testing.T) {
 	for name := range serverMembers() {
 		if !strings.Contains(text, `"`+name+`":`) {
 			t.Errorf("no golden file shows %s", name)
-		}
-	}
-}
-
-const (
-	blockStart = "<!-- golden: "
-	blockEnd   = "-->\n```json\n"
-	fence      = "```\n"
-)
-
-// docs/PROTOCOL.md shows every golden file once, and as it is. With -rewrite the
-// examples there are renewed.
-func TestProtocolShowsGoldens(t *testing.T) {
-	text, err := os.ReadFile(protocolFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := goldens(t)
-	left := maps.Clone(files)
-	var renewed strings.Builder
-	rest := string(text)
-	for {
-		before, after, found := strings.Cut(rest, blockStart)
-		renewed.WriteString(before)
-		if !found {
-			break
-		}
-		name, after, ok := strings.Cut(after, " "+blockEnd)
-		shown, after, closed := strings.Cut(after, fence)
-		if !ok || !closed {
-			t.Fatalf("%s: the marker %s%.40s is not followed by a block of json", protocolFile, blockStart, after)
-		}
-		if _, ok := left[name]; !ok {
-			t.Errorf("%s shows %s, which does not exist or was shown before", protocolFile, name)
-		}
-		delete(left, name)
-		if diff := cmp.Diff(files[name], shown); diff != "" && !*rewrite {
-			t.Errorf("%s: golden (-), manual (+); run go test ./ws/wire -rewrite\n%s", name, diff)
-		}
-		renewed.WriteString(blockStart + name + " " + blockEnd + files[name] + fence)
-		rest = after
-	}
-	for name := range left {
-		t.Errorf("%s does not show %s", protocolFile, name)
-	}
-	if *rewrite && !t.Failed() {
-		if err := os.WriteFile(protocolFile, []byte(renewed.String()), 0o644); err != nil {
-			t.Fatal(err)
 		}
 	}
 }

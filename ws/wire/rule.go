@@ -31,7 +31,7 @@ var instant = whole{1, lastInstant, "a moment in Unix ms, a whole number"}
 // vocabulary holds the rule of every field of every client message. One name
 // means one thing everywhere.
 var vocabulary = map[string]rule{
-	"token":  token{},
+	"token":  bearer{},
 	"client": text{MaxNameRunes},
 	"now_ms": instant,
 
@@ -119,14 +119,14 @@ func (r offerID) read(dec *jsontext.Decoder, into any) *Error {
 
 func notInOfferID(r rune) bool { return r != '/' && notInID(r) }
 
-// token is a bearer token: printable ASCII without spaces.
-type token struct{}
+// bearer is a token: printable ASCII without spaces.
+type bearer struct{}
 
-func (token) want() string {
+func (bearer) want() string {
 	return fmt.Sprintf("the bearer token, at most %d characters", MaxTokenBytes)
 }
 
-func (r token) read(dec *jsontext.Decoder, into any) *Error {
+func (r bearer) read(dec *jsontext.Decoder, into any) *Error {
 	s, err := readString(dec, r)
 	switch {
 	case err != nil:

@@ -101,7 +101,7 @@ var serverTypes = []serverType{
 	{TypeDuty, reflect.TypeFor[DutyState](), false},
 	{TypeBoard, reflect.TypeFor[Board](), true},
 	{TypeDrain, reflect.TypeFor[Drain](), false},
-	{TypePong, reflect.TypeFor[Pong](), false},
+	{TypePong, reflect.TypeFor[Pong](), true},
 }
 
 // ClientTypes lists what a client may send, in the order of docs/PROTOCOL.md.
