@@ -257,8 +257,26 @@ func (s *sim) deliver() error {
 		if err != nil {
 			return err
 		}
+		if err := s.accepted(in, out); err != nil {
+			return err
+		}
 		if err := s.heard(out); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// accepted: a trip goes to the one who accepts it, and to nobody else.
+func (s *sim) accepted(in Input, out Outcome) error {
+	for _, f := range out.Facts {
+		b, ok := f.Body.(TripAssigned)
+		if !ok {
+			continue
+		}
+		accept, ok := in.(Accept)
+		if t := s.world.core.trips[b.Trip]; !ok || accept.Trip != b.Trip || t.Driver != accept.By.Driver() {
+			return fmt.Errorf("%T %+v gives trip %s to %s", in, in, b.Trip, t.Driver)
 		}
 	}
 	return nil

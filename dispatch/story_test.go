@@ -27,7 +27,7 @@ func clock(at Instant) string { return at.Time().Format("15:04:05") }
 func factStory(body FactBody) string {
 	switch b := body.(type) {
 	case DutyStarted:
-		return fmt.Sprintf("%s is on duty with a %s of %d seats", b.Driver, b.Vehicle.Class, b.Vehicle.Load.Seats)
+		return fmt.Sprintf("%s is on duty with a %s of %s", b.Driver, b.Vehicle.Class, seatStory(b.Vehicle.Load.Seats))
 	case DutyEnded:
 		return fmt.Sprintf("%s is off duty", b.Driver)
 	case TripRequested:
@@ -63,7 +63,7 @@ func factStory(body FactBody) string {
 }
 
 func loadStory(l Load) string {
-	parts := []string{fmt.Sprintf("%d seats", l.Seats)}
+	parts := []string{seatStory(l.Seats)}
 	if l.Wheelchairs > 0 {
 		parts = append(parts, fmt.Sprintf("%d wheelchairs", l.Wheelchairs))
 	}
@@ -71,6 +71,13 @@ func loadStory(l Load) string {
 		parts = append(parts, fmt.Sprintf("%d litres of goods", l.GoodsLitres))
 	}
 	return strings.Join(parts, " and ")
+}
+
+func seatStory(n int) string {
+	if n == 1 {
+		return "1 seat"
+	}
+	return fmt.Sprintf("%d seats", n)
 }
 
 func noticeStory(body NoticeBody) string {
@@ -105,7 +112,7 @@ func noticeStory(body NoticeBody) string {
 		if !b.On {
 			return "you are off duty"
 		}
-		return fmt.Sprintf("you are on duty with a %s of %d seats", b.Duty.Vehicle.Class, b.Duty.Vehicle.Load.Seats)
+		return fmt.Sprintf("you are on duty with a %s of %s", b.Duty.Vehicle.Class, seatStory(b.Duty.Vehicle.Load.Seats))
 	case Truth:
 		return truthStory(b)
 	case BoardTold:

@@ -22,7 +22,7 @@ const (
 	// callTimeout bounds one command: writing, the server's fsync, and the answer.
 	callTimeout = 800 * time.Millisecond
 	// bulkTimeout bounds reading or writing a snapshot and a page of the journal.
-	bulkTimeout = 10 * time.Second
+	bulkTimeout = 3 * time.Second
 	// poolWait is how long a call waits for a connection when all are busy.
 	poolWait = 300 * time.Millisecond
 	// idleLimit closes a connection nobody used, before servers and firewalls do.
@@ -121,6 +121,9 @@ func saidReason(text string) string {
 		"NOAUTH":     reasonDenied,
 		"WRONGPASS":  reasonDenied,
 		"NOPERM":     reasonDenied,
+		"DENIED":     reasonDenied,
+		"ERR AUTH":   reasonDenied,
+		"ERR DB":     reasonDenied,
 	} {
 		if strings.HasPrefix(text, prefix) {
 			return reason

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,8 +35,8 @@ const (
 	callMirror   = "mirror"
 )
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
+func newMetrics() *metrics {
+	return &metrics{
 		appendSeconds: histogram("append_seconds", "Time to record one batch of facts in Redis, retries included; the server's fsync is in it.",
 			prometheus.ExponentialBucketsRange(0.0001, 4, 16)),
 		appendFacts: histogram("append_facts", "Facts in one recorded batch.", prometheus.ExponentialBuckets(1, 2, 10)),
@@ -56,16 +57,25 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			"1 when acknowledged facts could be lost with the server's power or memory, or when its settings could not be read yet."))),
 		info: prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("info", "Always 1; says which kind of Redis is in use.")), []string{"kind"}),
 	}
-	if registerer == nil {
-		return m, nil
+}
+
+// register hands every metric to r, or none; nil is nobody.
+func (m *metrics) register(r prometheus.Registerer) error {
+	if r == nil {
+		return nil
 	}
+	var done []prometheus.Collector
 	for _, c := range []prometheus.Collector{m.appendSeconds, m.appendFacts, m.snapshotBytes, m.retries, m.unknown, m.errors, m.leases,
 		m.mirrorWrites, m.mirrorDrops, m.mirrorSweeps, m.childStarts, m.unsafeLedger, m.info} {
-		if err := registerer.Register(c); err != nil {
-			return nil, err
+		if err := r.Register(c); err != nil {
+			for _, d := range done {
+				r.Unregister(d)
+			}
+			return fmt.Errorf("metrics of the store: %w", err)
 		}
+		done = append(done, c)
 	}
-	return m, nil
+	return nil
 }
 
 func opts(name, help string) prometheus.CounterOpts {

@@ -25,13 +25,16 @@ var appendSource string
 //go:embed save.lua
 var saveSource string
 
+//go:embed snapshot.lua
+var snapshotSource string
+
 //go:embed page.lua
 var pageSource string
 
 // scripts are the changes and reads that are one step. Each is sent by its hash,
 // and in full when the server does not know it (any more).
 type scripts struct {
-	lease, release, append, save, page *redis.Script
+	lease, release, append, save, snapshot, page *redis.Script
 }
 
 // newScripts prepares them. The #! line makes Redis refuse a script as a whole
@@ -45,11 +48,12 @@ func newScripts(plain bool) scripts {
 		return redis.NewScript(source)
 	}
 	return scripts{
-		lease:   script(leaseSource),
-		release: script(releaseSource),
-		append:  script(appendSource),
-		save:    script(saveSource),
-		page:    script(pageSource),
+		lease:    script(leaseSource),
+		release:  script(releaseSource),
+		append:   script(appendSource),
+		save:     script(saveSource),
+		snapshot: script(snapshotSource),
+		page:     script(pageSource),
 	}
 }
 
@@ -115,12 +119,13 @@ func (s *Store) try(ctx context.Context, c call) ([]string, error) {
 // question: the others may be out of step as well. Calls under way on them end as
 // unknown and are repeated on new ones.
 func (s *Store) distrust(ledger *ledgerClient, c call) {
-	fresh := newLedgerClient(s.target)
-	if !s.ledger.CompareAndSwap(ledger, fresh) {
-		fresh.quick.Close()
-		return
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.ledger.Load() != ledger {
+		return // somebody has closed them already
 	}
 	s.log.Error("a reply of redis answers another question; all connections are closed and opened again", "call", c.name, "area", c.echo[0])
+	s.ledger.Store(newLedgerClient(s.target))
 	ledger.quick.Close()
 }
 

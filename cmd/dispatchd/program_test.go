@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// asProgram makes the test binary be the program itself, so that tests can start
+// real processes, and kill them.
+const asProgram = "DISPATCHD_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// program runs the program to its end and returns what it printed.
+func program(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// process is a running server.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	err     error
+	public  string // host:port
+	private string
+	data    string
+
+	mu  sync.Mutex // guards the following field
+	log []string
+}
+
+// startServer starts a server process and waits until it serves.
+func startServer(t *testing.T, data string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, exited: make(chan struct{}), data: data}
+	all := append([]string{"serve", "--data-dir", data, "--listen", "127.0.0.1:0", "--private-listen", "127.0.0.1:0", "--log-format", "json"}, args...)
+	p.cmd = exec.Command(os.Args[0], all...)
+	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	serving := make(chan struct{})
+	go p.follow(stderr, serving)
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.exited
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", strings.Join(p.lines(), "\n"))
+		}
+	})
+	select {
+	case <-serving:
+	case <-p.exited:
+		t.Fatalf("the server ended: %v\n%s", p.err, strings.Join(p.lines(), "\n"))
+	case <-time.After(30 * time.Second):
+		t.Fatal("the server does not serve")
+	}
+	return p
+}
+
+func (p *process) follow(stderr io.Reader, serving chan struct{}) {
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		p.mu.Lock()
+		p.log = append(p.log, lines.Text())
+		p.mu.Unlock()
+		var event struct{ Msg, Public, Private string }
+		if json.Unmarshal(lines.Bytes(), &event) == nil && event.Msg == "serving" {
+			p.public, p.private = strings.TrimPrefix(event.Public, "http://"), strings.TrimPrefix(event.Private, "http://")
+			close(serving)
+		}
+	}
+	p.err = p.cmd.Wait()
+	close(p.exited)
+}
+
+func (p *process) lines() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.log...)
+}
+
+func (p *process) logged(text string) bool {
+	return strings.Contains(strings.Join(p.lines(), "\n"), text)
+}
+
+// end waits for the process to be gone, and returns its exit error.
+func (p *process) end() error {
+	p.t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(30 * time.Second):
+		p.t.Fatal("the server does not end")
+	}
+	return p.err
+}
+
+func (p *process) signal(sig syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// get returns the status and body of a page.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body)
+}
+
+func (p *process) ready() bool {
+	status, _ := get(p.t, "http://"+p.public+"/readyz")
+	return status == http.StatusOK
+}
+
+// until waits for a condition, and fails the test when it does not come.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// phone is a client that knows nothing but docs/PROTOCOL.md: it writes JSON by hand.
+type phone struct {
+	t      *testing.T
+	name   string
+	conn   *websocket.Conn
+	frames chan map[string]any // closed when the connection ends
+	closed error               // why it ended; read after frames is closed
+}
+
+// dial connects somebody with a token made by the program.
+func (p *process) dial(role, id string, tokenArgs ...string) *phone {
+	p.t.Helper()
+	token, err := program(p.t, append([]string{"token", "--data-dir", p.data, "--role", role, "--id", id}, tokenArgs...)...)
+	if err != nil {
+		p.t.Fatalf("token: %v: %s", err, token)
+	}
+	return p.dialWith(token, id)
+}
+
+func (p *process) dialWith(token, name string) *phone {
+	p.t.Helper()
+	dialer := websocket.Dialer{Subprotocols: []string{"cuntong.v1.json"}, HandshakeTimeout: 10 * time.Second}
+	conn, _, err := dialer.Dial("ws://"+p.public+"/ws", http.Header{"Authorization": {"Bearer " + token}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ph := &phone{t: p.t, name: name, conn: conn, frames: make(chan map[string]any, 10_000)}
+	go ph.listen()
+	p.t.Cleanup(func() { conn.Close() })
+	ph.say(`{"t":"hello","b":{"now_ms":%d}}`, time.Now().UnixMilli())
+	ph.hear("welcome")
+	return ph
+}
+
+func (ph *phone) listen() {
+	defer close(ph.frames)
+	for {
+		var frame map[string]any
+		if ph.closed = ph.conn.ReadJSON(&frame); ph.closed != nil {
+			return
+		}
+		ph.frames <- frame
+	}
+}
+
+func (ph *phone) say(format string, args ...any) {
+	ph.t.Helper()
+	if err := ph.conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...)); err != nil {
+		ph.t.Fatalf("%s: %v", ph.name, err)
+	}
+}
+
+// hear waits for a message of a type for which every given field has its value,
+// and returns its body. A field is "path=value" within the body, or "re=id".
+func (ph *phone) hear(typ string, fields ...string) map[string]any {
+	ph.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case frame, ok := <-ph.frames:
+			if !ok {
+				ph.t.Fatalf("%s waits for %s %v; the connection has ended: %v", ph.name, typ, fields, ph.closed)
+			}
+			body, _ := frame["b"].(map[string]any)
+			if frame["t"] == typ && matches(frame, body, fields) {
+				return body
+			}
+		case <-timeout:
+			ph.t.Fatalf("%s waits in vain for %s %v", ph.name, typ, fields)
+		}
+	}
+}
+
+func matches(frame, body map[string]any, fields []string) bool {
+	for _, field := range fields {
+		path, want, _ := strings.Cut(field, "=")
+		if path == "re" {
+			if fmt.Sprint(frame["re"]) != want {
+				return false
+			}
+			continue
+		}
+		var at any = body
+		for step := range strings.SplitSeq(path, ".") {
+			inner, _ := at.(map[string]any)
+			at = inner[step]
+		}
+		if fmt.Sprint(at) != want {
+			return false
+		}
+	}
+	return true
+}
+
+// closeCode waits for the connection to end and returns the code it ended with.
+func (ph *phone) closeCode() int {
+	ph.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case _, ok := <-ph.frames:
+			if ok {
+				continue
+			}
+			if code, ok := ph.closed.(*websocket.CloseError); ok {
+				return code.Code
+			}
+			return -1
+		case <-timeout:
+			ph.t.Fatalf("%s: the connection does not end", ph.name)
+		}
+	}
+}
+
+func (ph *phone) at(lat, lon float64) {
+	ph.t.Helper()
+	ph.say(`{"t":"position","b":{"lat":%.5f,"lon":%.5f,"datum":"wgs84","at":%d}}`, lat, lon, time.Now().UnixMilli())
+}
+
+// ask books a trip from here to there.
+func (ph *phone) ask(trip string, lat, lon float64) {
+	ph.t.Helper()
+	ph.say(`{"t":"request","id":"ask-%s","b":{"trip":"%s","seats":1,`+
+		`"pickup":{"lat":%.5f,"lon":%.5f,"datum":"wgs84"},"dropoff":{"lat":26.2311,"lon":109.1314,"datum":"wgs84"}}}`, trip, trip, lat, lon)
+}
+
+// do gives a driver's command about a trip and waits for the answer.
+func (ph *phone) do(command, trip string) {
+	ph.t.Helper()
+	id := command + "-" + trip
+	ph.say(`{"t":"%s","id":"%s","b":{"trip":"%s"}}`, command, id, trip)
+	ph.hear("done", "re="+id)
+}
+
+func (ph *phone) accept(trip string) {
+	ph.t.Helper()
+	offer := ph.hear("offer", "trip="+trip)["offer"]
+	ph.say(`{"t":"accept","id":"accept-%s","b":{"trip":"%s","offer":"%s"}}`, trip, trip, offer)
+	ph.hear("done", "re=accept-"+trip)
+}
+
+// driver connects a driver, puts him on duty and tells where he is.
+func (p *process) driver(id string, lat, lon float64) *phone {
+	p.t.Helper()
+	ph := p.dial("driver", id, "--vehicle", "minivan", "--seats", "7")
+	ph.say(`{"t":"duty","id":"duty","b":{"on":true}}`)
+	ph.hear("done", "re=duty")
+	ph.at(lat, lon)
+	return ph
+}
+
+// freePort returns an address nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
