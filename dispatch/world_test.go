@@ -127,6 +127,9 @@ func (w *world) checkReplay() error {
 	if err := restored.Restore(want); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
+	if restored.Seq() != w.core.Seq() || restored.Last() != w.core.Last() {
+		return fmt.Errorf("the restored snapshot is at %d %d, life at %d %d", restored.Seq(), restored.Last(), w.core.Seq(), w.core.Last())
+	}
 	got, err = restored.Snapshot()
 	if err == nil && !bytes.Equal(got, want) {
 		err = fmt.Errorf("the restored snapshot gives\n%s\nit was\n%s", got, want)
