@@ -139,9 +139,9 @@ func (e *Engine) load(ctx context.Context) error {
 	e.warmPositions(ctx)
 	e.metrics.replay.Set(time.Since(begin).Seconds())
 	e.cfg.Log.Info("area loaded", "seq", e.core.Seq(), "open_trips", len(e.core.deadlines.heap),
-		"drivers", len(e.core.drivers), "positions", len(e.core.fixes), "took", time.Since(begin).Round(time.Millisecond))
+		"drivers", len(e.core.drivers), "positions", len(e.core.fixes), "took", time.Since(begin).Round(time.Millisecond).String())
 	e.publish()
-	e.recovered()
+	e.setReady(nil)
 	return nil
 }
 

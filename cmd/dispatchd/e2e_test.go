@@ -27,6 +27,7 @@ func needRedis(t *testing.T) {
 
 func TestATripFromOutside(t *testing.T) {
 	p := startServer(t, t.TempDir(), "--redis", "embedded")
+	until(t, "the server is ready", p.ready)
 	driver := p.driver("d1", 26.00, 109.00)
 	rider := p.dial("passenger", "p1")
 
@@ -74,6 +75,7 @@ func TestKillNine(t *testing.T) {
 	needRedis(t)
 	data := t.TempDir()
 	p := startServer(t, data, "--redis", "child", "--offer-wait", "5m")
+	until(t, "the server is ready", p.ready)
 	rider := p.dial("agent", "a1")
 	// Six valleys, each with one driver, too far apart to take each other's trips.
 	places := []float64{24.0, 24.8, 25.6, 26.4, 27.2, 28.0}

@@ -216,7 +216,7 @@ func (s *server) stop(stopEngines context.CancelFunc) error {
 	}
 	stopEngines()
 	errs := []error{s.public.stop(ctx), s.private.stop(ctx)}
-	s.log.Info("stopped", "took", time.Since(begin).Round(time.Millisecond))
+	s.log.Info("stopped", "took", time.Since(begin).Round(time.Millisecond).String())
 	return errors.Join(errs...)
 }
 
