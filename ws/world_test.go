@@ -28,7 +28,7 @@ const patience = 10 * time.Second
 
 // world is a hub that listens, with an area that only takes notes.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	hub    *Hub
 	area   *fakeArea
 	key    Key
@@ -41,7 +41,7 @@ type world struct {
 }
 
 // newWorld listens on loopback.
-func newWorld(t *testing.T, change ...func(*Config)) *world {
+func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	l, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
@@ -51,13 +51,13 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 }
 
 // newPipeWorld listens on pipes in memory, for tests with a fake clock.
-func newPipeWorld(t *testing.T, change ...func(*Config)) *world {
+func newPipeWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	return newWorldOn(t, l, l.dial, change...)
 }
 
-func newWorldOn(t *testing.T, l net.Listener, dial func(context.Context, string, string) (net.Conn, error), change ...func(*Config)) *world {
+func newWorldOn(t testing.TB, l net.Listener, dial func(context.Context, string, string) (net.Conn, error), change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, listen: l, log: &lockedBuffer{}, reg: prometheus.NewRegistry(), served: make(chan struct{})}
 	w.key, _ = ParseKey([]byte(strings.Repeat("a test key ", 4)))
@@ -140,7 +140,7 @@ func (w *world) url() string { return "ws://" + w.listen.Addr().String() + "/ws"
 
 // phone is a client under test. Its reader ends when the connection does.
 type phone struct {
-	t      *testing.T
+	t      testing.TB
 	ws     *websocket.Conn
 	frames chan wire.ServerFrame
 	ended  chan struct{} // closed when the reader has ended

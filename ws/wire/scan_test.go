@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -148,4 +149,82 @@ func TestDecodePositionDoesNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", frame, allocs)
 		}
 	}
+}
+
+// The same at random, with frames put together from pieces that are mostly right.
+// SEED replays a run.
+func TestDecodePositionAgreesAtRandom(t *testing.T) {
+	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("SEED=%d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	accepted := 0
+	for range 20_000 {
+		frame := []byte(randomPosition(r))
+		sameVerdict(t, frame)
+		if _, err := DecodeClient(frame); err == nil {
+			accepted++
+		}
+	}
+	if accepted < 1000 {
+		t.Errorf("only %d frames of 20,000 were right", accepted)
+	}
+}
+
+func randomPosition(r *rand.Rand) string {
+	pick := func(from ...string) string { return from[r.IntN(len(from))] }
+	space := func() string { return pick("", "", "", "", "", " ", "\n", "\t\r") }
+	shuffled := func(list []string) string {
+		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return strings.Join(list, space()+",")
+	}
+	var members []string
+	for _, name := range []string{"lat", "lon", "datum", "at", "accuracy_m", "heading_deg", "speed_mps"} {
+		value, rare := randomNumber(r), 60
+		switch name {
+		case "datum":
+			value = `"` + pick("wgs84", "wgs84", "wgs84", "gcj02", "bd09", "WGS84", `wgs\u00384`) + `"`
+		case "at":
+			value = pick(randomDigits(r, 13), randomDigits(r, 17), "1773446430512", "1773446430512", "-1", "1.0", "0")
+		case "accuracy_m", "heading_deg", "speed_mps":
+			value, rare = strings.TrimPrefix(value, "-"), 2
+		}
+		if r.IntN(rare) > 0 {
+			members = append(members, space()+`"`+name+`"`+space()+":"+space()+value+space())
+		}
+	}
+	if r.IntN(40) == 0 && len(members) > 0 {
+		members = append(members, pick(members...), `"x":1`)
+	}
+	outer := []string{`"t"` + space() + `:"position"`, `"b":{` + shuffled(members) + "}"}
+	if r.IntN(40) == 0 {
+		outer = append(outer, pick(`"id":"c1"`, `"t":"position"`, `"b":{}`, `"x":{}`))
+	}
+	return space() + "{" + shuffled(outer) + "}" + pick("", "", "", "", " ", "}", "x")
+}
+
+func randomNumber(r *rand.Rand) string {
+	odd := []string{"null", "-", ".5", "5.", "00", "1e", "-0", "0", "0.0", `"1"`, "1e5", "360", "90", "-90.0"}
+	sign := []string{"", "-"}[r.IntN(2)]
+	switch r.IntN(12) {
+	case 0:
+		return sign + randomDigits(r, 22)
+	case 1:
+		return strconv.FormatFloat(r.NormFloat64()*100, 'e', -1, 64)
+	case 2:
+		return odd[r.IntN(len(odd))]
+	case 3, 4:
+		return strconv.FormatFloat(r.Float64()*180-90, 'f', -1, 64)
+	}
+	return sign + strconv.Itoa(r.IntN(95)) + "." + randomDigits(r, 20)
+}
+
+func randomDigits(r *rand.Rand, most int) string {
+	b := make([]byte, r.IntN(most)+1)
+	for i := range b {
+		b[i] = byte('0' + r.IntN(10))
+	}
+	return string(b)
 }
