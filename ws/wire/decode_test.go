@@ -32,7 +32,7 @@ var malformed = []struct {
 	{"too deep", `{"t":"ping","b":{"x":{"x":{"x":{"x":{"x":{}}}}}}}`, CodeTooDeep, ""},
 	{"too deep in arrays", `[[[[[[[`, CodeTooDeep, ""},
 	{"as deep as allowed", `{"t":"ping","b":{"x":[[[[1]]]]}}`, CodeUnknownField, "b.x"},
-	{"brackets in a text are not depth", `{"t":"ping","b":{"x":"[[[[[[[[\"[[[["}}`, CodeUnknownField, "b.x"},
+	{"brackets in a text are not depth", `{"t":"ping","b":{"x":"[[[[[[[[\"[[[[[[[["}}`, CodeUnknownField, "b.x"},
 
 	{"nothing", ``, CodeBadJSON, ""},
 	{"white space", "\n ", CodeBadJSON, ""},
@@ -324,6 +324,18 @@ func TestErrorsRepeatLittle(t *testing.T) {
 		if strings.Count(e.Say, "Secret") > 5 || strings.Count(e.Field, "Secret") > 10 {
 			t.Errorf("repeats too much: %v", e)
 		}
+	}
+}
+
+// Clients that write null for what they have not are told the cure.
+func TestNullIsToldApart(t *testing.T) {
+	_, err := DecodeClient([]byte(request(`,"note":null`)))
+	if err == nil || !strings.Contains(err.Error(), "Leave the field out") {
+		t.Errorf("null is refused with: %v", err)
+	}
+	_, err = DecodeClient([]byte(request(`,"note":7`)))
+	if err == nil || strings.Contains(err.Error(), "null") {
+		t.Errorf("a number is refused with: %v", err)
 	}
 }
 

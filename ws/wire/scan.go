@@ -202,13 +202,14 @@ func (s *scanner) datum() (string, bool) {
 	return "", false
 }
 
+// instant reads a moment, up to a fraction, which it leaves to be stumbled over.
 func (s *scanner) instant() (int64, bool) {
 	s.space()
 	if s.peek() == '0' {
 		return 0, false // below the range, or not JSON
 	}
 	n, count := s.digits(0)
-	return int64(n), count > 0 && count <= maxExactDigits && int64(n) <= instant.high && !s.atFraction()
+	return int64(n), count > 0 && count <= maxExactDigits && int64(n) <= instant.high
 }
 
 func (s *scanner) optional(high float64) (Optional, bool) {
@@ -216,7 +217,8 @@ func (s *scanner) optional(high float64) (Optional, bool) {
 	return Some(f), ok
 }
 
-// number reads a JSON number without exponent within the range. A quotient of two
+// number reads a JSON number within the range, up to an exponent, which it leaves
+// to be stumbled over. A quotient of two
 // integers that floats hold exactly is rounded once, and so is what strconv gives
 // (W. D. Clinger, "How to Read Floating Point Numbers Accurately", 1990); longer
 // numbers go to strconv itself.
@@ -237,9 +239,6 @@ func (s *scanner) number(low, high float64) (float64, bool) {
 		if mantissa, decimals = s.digits(mantissa); decimals == 0 {
 			return 0, false
 		}
-	}
-	if s.atFraction() {
-		return 0, false
 	}
 	var f float64
 	if wholes+decimals > maxExactDigits {
@@ -267,15 +266,6 @@ func (s *scanner) digits(n uint64) (uint64, int) {
 		n = n*10 + uint64(d)
 	}
 	return n, s.next - start
-}
-
-// atFraction says whether a number goes on with a point or an exponent.
-func (s *scanner) atFraction() bool {
-	switch s.peek() {
-	case '.', 'e', 'E':
-		return true
-	}
-	return false
 }
 
 // peek returns the next byte without taking it, 0 at the end.

@@ -27,6 +27,8 @@ var positions = []string{
 	`{"t":"position","b":{"lat":1,"lon":2,"datum":"wgs84","at":3}`,
 	`{"t":"position","b":{"lat":--1,"lon":2,"datum":"wgs84","at":3}}`,
 	`{"t":"position","b":{"lat":- 1,"lon":2,"datum":"wgs84","at":3}}`,
+	`{"t":"position","b":{"lat":1,"lon":2,"datum":"wgs84","at":3}}` + strings.Repeat(" ", MaxFrameBytes),
+	"{\"t\":\"position\",\v\"b\":{\"lat\":1,\"lon\":2,\"datum\":\"wgs84\",\"at\":3}}",
 	`{"t":"position"}`,
 	`{"b":{"trip":"t1"},"id":"c1","t":"arrive"}`,
 	`{`, `{"`, `{"t`, `{"t"`, `{"t":`, `{"t":"`, `{"t":"position","b":{"lat":`, `{"t":"position","b":{"lat":-`, `{"t":"position","b":{"lat":1.`, `{"t":"position","b":{"at":`,
