@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { look, MAX_DRIVERS, MAX_ROWS, MAX_TEXT, readBoard, text, Villages } from '../static/board.js';
+
+const golden = JSON.parse(readFileSync(new URL('../../ws/wire/testdata/server_board.json', import.meta.url))).b;
+
+test('the board of the protocol is read', () => {
+  const b = readBoard(golden);
+  assert.equal(b.area, 'liping');
+  assert.equal(b.waiting[0].pickup.name, '肇兴 寨门');
+  assert.equal(b.waiting[0].place, 1);
+  assert.equal(b.waiting[0].booker, 'agent');
+  assert.equal(b.driving[0].driver, 'd1');
+  assert.equal(b.driving[0].vehicle.plate, '贵H·D0217');
+  assert.deepEqual(b.drivers.map((d) => d.look), ['coming', 'silent']);
+  assert.equal(b.latency.p50, 3.1);
+  assert.equal(b.numbers.waiting, 1);
+  assert.equal(b.numbers.coming, 1);
+  assert.deepEqual([b.numbers.onDuty, b.numbers.free, b.numbers.busy, b.numbers.silent], [2, 0, 1, 1]);
+});
+
+test('every state of the protocol has a look', () => {
+  for (const s of ['requested', 'offered', 'parked', 'assigned', 'arrived', 'riding', 'completed', 'cancelled', 'unserved']) assert.notEqual(look(s), 'other');
+  for (const s of ['', 'toString', '__proto__', 'tomorrow']) assert.equal(look(s), 'other');
+});
+
+test('nothing breaks on what should not be there', () => {
+  const odd = [null, undefined, 0, -1, NaN, Infinity, 1e300, '', 'x', true, [], {}, [[]], { trip: 1 }, { trip: {} }, JSON.parse('{"__proto__":{"a":1}}')];
+  const fields = Object.keys(golden);
+  for (const v of odd) {
+    for (const f of fields) check({ ...golden, [f]: v });
+    for (const f of Object.keys(golden.waiting[0])) check({ ...golden, waiting: [{ ...golden.waiting[0], [f]: v }] });
+    for (const f of Object.keys(golden.driving[0].driver)) check({ ...golden, driving: [{ ...golden.driving[0], driver: { [f]: v } }] });
+    for (const f of Object.keys(golden.drivers[0])) check({ ...golden, drivers: [{ ...golden.drivers[0], [f]: v }] });
+    check({ waiting: [v], driving: [v], ended: [v], drivers: [v], counts: v });
+  }
+  check({});
+});
+
+// What comes out has the types that the page counts on.
+function check(b) {
+  const out = readBoard(b);
+  for (const t of [...out.waiting, ...out.driving, ...out.ended]) {
+    for (const f of ['id', 'state', 'look', 'driver', 'booker', 'endedBy', 'endedWhy']) assert.equal(typeof t[f], 'string');
+    for (const f of ['seats', 'requestedAt', 'since', 'givesUpAt', 'overdue', 'place']) assert.ok(Number.isFinite(t[f]), f);
+    for (const p of [t.pickup, t.dropoff]) assert.equal(typeof p.name, 'string');
+  }
+  for (const d of out.drivers) assert.ok(d.fix === null || Number.isFinite(d.fix.lat + d.fix.lon));
+  for (const n of Object.values(out.numbers)) assert.ok(Number.isFinite(n) && n >= 0);
+}
+
+test('lists are bounded, and nobody stands in one twice', () => {
+  const many = Array.from({ length: 10_000 }, (_, i) => ({ trip: `t${i}`, id: `d${i}` }));
+  const b = readBoard({ waiting: many, driving: many, ended: many, drivers: many });
+  assert.equal(b.waiting.length, MAX_ROWS);
+  assert.equal(b.drivers.length, MAX_DRIVERS);
+  assert.equal(readBoard({ waiting: [{ trip: 'a' }, { trip: 'a' }] }).waiting.length, 1);
+});
+
+test('text stays text, without what cannot be seen, and bounded', () => {
+  assert.equal(text('<img src=x onerror=alert(1)>'), '<img src=x onerror=alert(1)>');
+  assert.equal(text('a\u202Egnp.exe\u2066\u0000\u0007b'), 'agnp.exeb');
+  assert.equal(text('黎平 市场'), '黎平 市场');
+  assert.equal([...text('😀'.repeat(300))].length, MAX_TEXT);
+  assert.equal(text(`${'x'.repeat(200)}`).length, 200);
+  for (const v of [1, null, undefined, {}, [], true]) assert.equal(text(v), '');
+});
+
+test('a position that is none is nowhere, and a driver without one is silent', () => {
+  for (const position of [null, {}, { lat: 26 }, { lat: '26', lon: 109 }, { lat: 0, lon: 0 }, { lat: 91, lon: 0 }, { lat: 1, lon: NaN }, { lat: 26, lon: 109, datum: 'gcj02' }]) {
+    assert.equal(readBoard({ drivers: [{ id: 'd', position }] }).drivers[0].look, 'silent');
+  }
+  assert.equal(readBoard({ drivers: [{ id: 'd', position: { lat: 26, lon: 109 } }] }).drivers[0].look, 'free');
+});
+
+test('the crew adds up whatever the server says', () => {
+  const n = readBoard({ on_duty: 3, free: 5, silent: 9 }).numbers;
+  assert.deepEqual([n.onDuty, n.free, n.busy, n.silent], [3, 3, 0, 0]);
+});
+
+test('villages: stops of one village share what their names share', () => {
+  const v = new Villages();
+  const at = (village, name, lat) => ({ village, name, point: { lat, lon: 109 } });
+  v.learn({ waiting: [{ pickup: at('z', '肇兴 寨门', 25.91), dropoff: at('z', '肇兴 市场', 25.92) }], driving: [], ended: [{ pickup: at('', 'by the tree', 26), dropoff: { village: 'q', name: 'q', point: null } }] });
+  assert.deepEqual(v.all().map((x) => x.name).sort(), ['by the tree', '肇兴']);
+});
+
+test('villages: bounded, those named longest ago go first', () => {
+  const v = new Villages(3);
+  for (let i = 0; i < 5; i++) {
+    v.learn({ waiting: [{ pickup: { village: `v${i}`, name: `v${i}`, point: { lat: 26, lon: 109 } }, dropoff: { village: 'v0', name: 'v0', point: { lat: 26, lon: 109 } } }], driving: [], ended: [] });
+  }
+  assert.deepEqual(v.all().map((x) => x.key).sort(), ['v0', 'v3', 'v4']);
+});

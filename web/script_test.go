@@ -1,0 +1,38 @@
+package web_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"cuntong/ws/wire"
+)
+
+// TestScripts runs the tests of the page's scripts, with the server's own table of
+// close codes to hold the client against.
+func TestScripts(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("no node on PATH: the scripts of the page are not tested on their own (apt-get install nodejs)")
+	}
+	codes, err := json.Marshal(wire.CloseCodes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := filepath.Glob("jstest/*.test.js")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("no tests in jstest: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, append([]string{"--test"}, tests...)...)
+	cmd.Env = append(os.Environ(), "CLOSE_CODES="+string(codes))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("node --test: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,267 @@
+// Puts the page together: who is looking, the connection, and what is shown.
+
+import { readBoard, Villages } from './board.js';
+import { Client } from './client.js';
+import { Focus } from './focus.js';
+import { Plan } from './map.js';
+import { mark } from './marks.js';
+import { Page, put, putName } from './page.js';
+import { preferred, Words } from './words.js';
+
+const $ = (id) => document.getElementById(id);
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content;
+
+// Storage can be forbidden; the page then forgets, and works.
+function keep(storage, key, value) {
+  try {
+    if (value === null) window[storage].removeItem(key);
+    else window[storage].setItem(key, value);
+  } catch { /* not kept */ }
+}
+
+function recall(storage, key) {
+  try {
+    return window[storage].getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+const TOKEN = 'cuntong.token';
+const LANGUAGE = 'cuntong.language';
+
+const words = new Words(recall('localStorage', LANGUAGE) ?? preferred(navigator.languages));
+const villages = new Villages();
+const focus = new Focus(() => highlight(false));
+const page = new Page(words, focus, serverNow);
+const plan = new Plan($('plan'), words, focus);
+
+const state = {
+  board: null,
+  link: 'off', detail: {},
+  nextTryAt: 0,
+  ahead: 0, // the server's clock minus ours, ms
+  token: recall('sessionStorage', TOKEN) ?? '',
+  demo: meta('demo') !== undefined,
+  demoTries: 0, // demo tokens fetched since the last one that opened the board
+  why: '', // the demo gave no token because of this
+};
+
+function serverNow() {
+  return Date.now() + state.ahead;
+}
+
+const client = new Client({
+  url: new URL('ws', location.href).href.replace(/^http/, 'ws'),
+  token,
+  on: { link, board },
+});
+
+// A token in the fragment never leaves the browser; it is taken out of the address
+// at once, so that it does not stay in the history either.
+function takeFragment() {
+  const found = /^#token=(.+)$/.exec(location.hash);
+  if (!found) return false;
+  history.replaceState(null, '', location.pathname + location.search);
+  useToken(found[1]);
+  return true;
+}
+
+function useToken(given) {
+  state.token = given.trim();
+  keep('sessionStorage', TOKEN, state.token);
+}
+
+function forgetToken() {
+  state.token = '';
+  keep('sessionStorage', TOKEN, null);
+}
+
+// The token to connect with: the one given, else, in a demo, one from the server.
+// A demo token is asked for anew each time, for it is short-lived.
+async function token() {
+  if (state.token || !state.demo) return state.token;
+  const answer = await fetch('demo/token', { cache: 'no-store' });
+  const body = await answer.json().catch(() => ({}));
+  if (answer.status === 403 || answer.status === 404) {
+    state.why = String(body.error ?? '');
+    return '';
+  }
+  if (!answer.ok || typeof body.token !== 'string') throw new Error('no token now');
+  return body.token;
+}
+
+function link(to, detail) {
+  state.link = to;
+  state.detail = detail;
+  if (to === 'live') welcome(detail.welcome);
+  if (to === 'waiting') state.nextTryAt = Date.now() + detail.ms;
+  if (to === 'token' && retryDemo()) return;
+  if (to === 'token') askForToken(detail);
+  showLink();
+}
+
+function welcome(b) {
+  state.demoTries = 0;
+  if (Number.isFinite(b.server_time)) state.ahead = b.server_time - Date.now();
+  $('sign-in').hidden = true;
+  $('board').hidden = false;
+}
+
+// A demo token that is turned down was made by a server that has since begun anew:
+// fetch another, once. Whoever was given a token by hand is asked for it again.
+function retryDemo() {
+  if (!state.demo || state.token || state.why || state.demoTries > 0) return false;
+  state.demoTries++;
+  client.start();
+  return true;
+}
+
+const REFUSALS = new Map([[4500, 'tokenBad'], [4503, 'tokenExpired'], [4505, 'tokenArea']]);
+
+function askForToken(detail) {
+  const key = detail.why === 'role' ? 'tokenRole' : REFUSALS.get(detail.code);
+  forgetToken();
+  state.signIn = key ?? '';
+  showSignIn();
+  $('sign-in').hidden = false;
+  $('board').hidden = true;
+  $('token').focus();
+}
+
+function showSignIn() {
+  const why = state.signIn ? words.say(state.signIn) : state.why ? words.say('noDemoToken', { why: state.why }) : '';
+  put($('sign-in-why'), why);
+}
+
+function board(b) {
+  state.board = readBoard(b);
+  villages.learn(state.board);
+  page.show(state.board);
+  plan.show(state.board, villages.all());
+  highlight(false);
+  showCounty();
+  showPlanWords();
+}
+
+function highlight(scroll) {
+  const found = focus.resolve(state.board);
+  page.highlight(found, scroll);
+  plan.highlight(found);
+}
+
+const LINKS = {
+  off: 'linkOff', connecting: 'linkConnecting', live: 'linkLive', waiting: 'linkWaiting',
+  token: 'linkToken', replaced: 'linkReplaced', broken: 'linkBroken',
+};
+
+function showLink() {
+  document.body.dataset.link = state.link;
+  const planned = state.link === 'waiting' && state.detail.planned;
+  put($('link-word'), words.say(planned ? 'linkPlanned' : LINKS[state.link]));
+  const again = { replaced: 'takeOver', broken: 'tryAgain' }[state.link];
+  $('link-go').hidden = !again;
+  if (again) put($('link-go'), words.say(again));
+  showMore();
+}
+
+// What changes every second stands outside of what is read out to the blind.
+function showMore() {
+  const parts = [];
+  const lost = state.link !== 'live' && state.link !== 'token';
+  if (lost && state.board) parts.push(words.say('asOf', { time: words.time(state.board.at, true) }));
+  if (state.link === 'waiting') parts.push(words.say('retryIn', { s: Math.max(0, Math.ceil((state.nextTryAt - Date.now()) / 1000)) }));
+  put($('link-more'), parts.join(' · '));
+}
+
+function showCounty() {
+  const name = meta('county') || state.board?.area || words.say('county');
+  putName($('county'), name);
+  const waiting = state.board?.numbers.waiting;
+  document.title = `${waiting ? `(${waiting}) ` : ''}${name} · 村通`;
+}
+
+function showPlanWords() {
+  const n = state.board?.drivers.length ?? 0;
+  $('plan').setAttribute('aria-label', words.say('planLabel', { drivers: n, waiting: state.board?.waiting.length ?? 0 }));
+  put($('beyond'), plan.beyond ? words.say('beyond', { n: plan.beyond }) : '');
+}
+
+function showLegend() {
+  const entries = ['Free', 'Asked', 'Coming', 'Riding', 'Silent', 'Waiting'].map((name) => {
+    const li = document.createElement('li');
+    li.dataset.look = name.toLowerCase();
+    li.append(mark(name.toLowerCase()), words.say(`legend${name}`));
+    return li;
+  });
+  $('legend').replaceChildren(...entries);
+}
+
+function showRibbon() {
+  $('ribbon').hidden = !state.demo;
+  const note = meta('demo');
+  put($('note'), note || words.say('demoNote'));
+  if (note) $('note').lang = 'en';
+}
+
+function showWords() {
+  document.documentElement.lang = words.tag;
+  for (const node of document.querySelectorAll('[data-word]')) {
+    const target = node.querySelector('.mark') ? node.lastChild : node;
+    put(target, words.say(node.dataset.word));
+  }
+  const button = $('language');
+  put(button, words.say('otherLanguage'));
+  button.lang = words.other;
+  button.setAttribute('aria-label', words.say('otherLanguageLabel'));
+  $('card-shut').setAttribute('aria-label', words.say('close'));
+  showRibbon();
+  showLegend();
+  showSignIn();
+  showLink();
+  showCounty();
+  showPlanWords();
+  page.tick();
+  plan.refresh();
+  highlight(false);
+}
+
+function tick() {
+  const now = serverNow();
+  put($('clock'), words.time(now, true));
+  $('clock').dateTime = new Date(now).toISOString();
+  showMore();
+  page.tick();
+  setTimeout(tick, 1000 - (now % 1000));
+}
+
+function listen() {
+  $('language').addEventListener('click', () => {
+    words.use(words.other);
+    keep('localStorage', LANGUAGE, words.tag);
+    showWords();
+  });
+  $('sign-in-form').addEventListener('submit', (e) => {
+    e.preventDefault();
+    useToken($('token').value);
+    $('token').value = '';
+    client.start();
+  });
+  $('link-go').addEventListener('click', () => client.start());
+  $('card-shut').addEventListener('click', () => {
+    focus.pin(null);
+    $('plan').focus();
+  });
+  addEventListener('keydown', (e) => e.key === 'Escape' && focus.pin(null));
+  $('plan').addEventListener('click', () => highlight(true));
+  addEventListener('hashchange', () => takeFragment() && client.start());
+  addEventListener('online', () => client.hurry());
+  addEventListener('pagehide', () => client.stop());
+  addEventListener('pageshow', (e) => e.persisted && client.start());
+}
+
+takeFragment();
+listen();
+showWords();
+tick();
+client.start();

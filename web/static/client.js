@@ -1,0 +1,319 @@
+// The wire: one connection to the server, from hello to close, and back again.
+// Nothing here touches the page. The socket, the clock and chance are handed in, so
+// that tests can hold all three.
+
+export const PROTOCOL = 'cuntong.v1';
+export const SUBPROTOCOL = 'cuntong.v1.json';
+export const PROGRAM = 'cuntong-page/1';
+
+/** The longest frame that the server may send; see ws/wire. */
+export const MAX_FRAME = 2 << 20;
+/** How many trips are remembered for their versions. */
+export const MAX_TRIPS = 1000;
+
+/** Back-off: full jitter over a ceiling that doubles from FIRST to LAST. */
+export const FIRST_MS = 500;
+export const LAST_MS = 30_000;
+/** A connection that lasted this long has earned a fresh back-off. */
+const STEADY_MS = 10_000;
+/** The longest wait that a drain may ask for. */
+const LONGEST_DRAIN_MS = 10 * 60_000;
+/** How long the server may take from the socket's opening to a welcome. */
+const WELCOME_MS = 10_000;
+/** A watcher hears a board every second: after this long without a frame the link is tried, then given up. */
+const QUIET_MS = 8_000;
+const DEAD_MS = 20_000;
+
+// Codes from 4500 on say "not as you are"; these three say so from the standard range.
+const BROKEN = new Set([1003, 1007, 1009]);
+// The least wait before coming back, where the server asks for one.
+const LEAST_WAIT_MS = new Map([[4008, 1000], [4010, 1000], [4013, 10_000], [4014, 30_000]]);
+// What a person can do about a close that does not heal by itself.
+const FATAL = new Map([[4500, 'token'], [4503, 'token'], [4505, 'token'], [4504, 'replaced']]);
+
+/** Says whether to connect again after a close, as the table of close codes has it. */
+export function comeBack(code) {
+  return !BROKEN.has(code) && !(code >= 4500 && code <= 4999);
+}
+
+/** The least time to wait after a close with this code. */
+export function leastWait(code) {
+  return LEAST_WAIT_MS.get(code) ?? 0;
+}
+
+/**
+ * Full jitter: any time up to a ceiling that doubles with every failure. Spreading
+ * over the whole span, zero included, is what brings a county back without a rush.
+ * (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
+ */
+export function backoff(failures, random) {
+  const ceiling = Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(failures, 16));
+  return Math.floor(random() * ceiling);
+}
+
+/** FrameError is a frame that is not what the protocol has. */
+export class FrameError extends Error {}
+
+/** Reads a frame. Unknown fields and unknown types pass; nonsense throws. */
+export function decode(text) {
+  if (typeof text !== 'string') throw new FrameError('not a text frame');
+  if (text.length > MAX_FRAME) throw new FrameError('frame too long');
+  let frame;
+  try {
+    frame = JSON.parse(text);
+  } catch {
+    throw new FrameError('not JSON');
+  }
+  if (!isObject(frame) || typeof frame.t !== 'string') throw new FrameError('no type');
+  if (!isObject(frame.b)) throw new FrameError('no body');
+  return { t: frame.t, re: typeof frame.re === 'string' ? frame.re : '', b: frame.b };
+}
+
+/** Writes a frame that carries no command. */
+export function encode(type, body) {
+  return JSON.stringify({ t: type, b: body });
+}
+
+function isObject(v) {
+  return typeof v === 'object' && v !== null && !Array.isArray(v);
+}
+
+/**
+ * The newest version of every trip that was told. An older version is no news; the
+ * same version is taken again, because a place in the queue changes without one.
+ * Whoever was told of longest ago is forgotten first.
+ */
+export class Newest {
+  #trips = new Map();
+
+  clear() {
+    this.#trips.clear();
+  }
+
+  /** Returns the newest known version of the trip, which may be the one given. */
+  take(trip) {
+    const known = this.#trips.get(trip?.trip);
+    if (known && known.version > trip.version) return known;
+    if (typeof trip?.trip === 'string' && Number.isFinite(trip.version)) {
+      this.#trips.delete(trip.trip);
+      this.#trips.set(trip.trip, trip);
+      if (this.#trips.size > MAX_TRIPS) this.#trips.delete(this.#trips.keys().next().value);
+    }
+    return trip;
+  }
+
+  /** Puts the newest version into every row of a board. */
+  refresh(board) {
+    for (const list of ['waiting', 'driving', 'ended']) {
+      if (Array.isArray(board[list])) board[list] = board[list].map((trip) => this.take(trip));
+    }
+    return board;
+  }
+}
+
+/**
+ * Client keeps one connection for an operator who watches.
+ *
+ * on.link(state, detail) is called with every change of:
+ *   'connecting'                     a socket is being opened
+ *   'live'      {welcome}            boards are on their way
+ *   'waiting'   {ms, code, planned}  the link is lost; the next try comes in ms
+ *   'token'     {code}               the server wants another token, or a person without one
+ *   'replaced'  {code}               connected elsewhere; start() again if a person asks
+ *   'broken'    {code, why}          server and page do not understand each other
+ *   'off'                            stop() was called
+ * on.board(board) with every board, newest only. on.refused(body) with every refusal.
+ */
+export class Client {
+  #url; #token; #on; #open; #clock; #random;
+  #socket = null; #run = 0; #timer = null; #beat = null;
+  #failures = 0; #liveAt = 0; #heardAt = 0; #boardAt = 0; #drainMs = null;
+  #newest = new Newest();
+
+  /** token() returns a promise of a token, '' when a person has to give one first. */
+  constructor({ url, token, on, open, clock = globalThis, random = Math.random }) {
+    this.#url = url;
+    this.#token = token;
+    this.#on = on;
+    this.#open = open ?? ((u, p) => new WebSocket(u, p));
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** Connects, now. What was going on before is dropped. */
+  start() {
+    this.#drop();
+    this.#failures = 0;
+    this.#connect();
+  }
+
+  /** Closes, for good until start(). */
+  stop() {
+    this.#drop();
+    this.#on.link('off', {});
+  }
+
+  /** Tries at once instead of waiting, if it is waiting: the machine is back on line. */
+  hurry() {
+    if (this.#socket || this.#timer === null || this.#drainMs !== null) return;
+    this.#clock.clearTimeout(this.#timer);
+    this.#connect();
+  }
+
+  #now() {
+    return this.#clock.Date.now();
+  }
+
+  #drop() {
+    this.#run++;
+    this.#clock.clearTimeout(this.#timer);
+    this.#clock.clearTimeout(this.#beat);
+    this.#timer = this.#beat = null;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) socket.close(1000);
+  }
+
+  async #connect() {
+    const run = ++this.#run;
+    this.#timer = null;
+    this.#drainMs = null;
+    this.#on.link('connecting', {});
+    let token;
+    try {
+      token = await this.#token();
+    } catch {
+      if (run === this.#run) this.#later(0, 0);
+      return;
+    }
+    if (run !== this.#run) return;
+    if (!token) {
+      this.#on.link('token', { code: 0 });
+      return;
+    }
+    this.#dial(run, token);
+  }
+
+  #dial(run, token) {
+    let socket;
+    try {
+      socket = this.#open(this.#url, [SUBPROTOCOL]);
+    } catch {
+      this.#later(0, 0);
+      return;
+    }
+    this.#socket = socket;
+    this.#liveAt = 0;
+    this.#heardAt = this.#now();
+    const ours = (f) => (event) => {
+      if (run === this.#run) f(event);
+    };
+    socket.onopen = ours(() => this.#hello(token));
+    socket.onmessage = ours((event) => this.#heard(event.data));
+    socket.onclose = ours((event) => this.#closed(event.code));
+    this.#watchOver(run);
+  }
+
+  #hello(token) {
+    this.#heardAt = this.#now();
+    this.#send('hello', { token, now_ms: this.#now(), client: PROGRAM });
+  }
+
+  #send(type, body) {
+    if (this.#socket?.readyState === 1) this.#socket.send(encode(type, body));
+  }
+
+  // A phone line that died says nothing. Whoever stays quiet is asked, then given up.
+  #watchOver(run) {
+    this.#beat = this.#clock.setTimeout(() => {
+      if (run !== this.#run) return;
+      const quiet = this.#now() - this.#heardAt;
+      if (quiet >= (this.#liveAt ? DEAD_MS : WELCOME_MS)) {
+        this.#giveUp();
+        return;
+      }
+      if (this.#liveAt && quiet >= QUIET_MS) this.#send('ping', {});
+      this.#watchOver(run);
+    }, 4000);
+  }
+
+  #giveUp() {
+    const socket = this.#socket;
+    this.#closed(1006);
+    socket?.close(1000);
+  }
+
+  #heard(data) {
+    this.#heardAt = this.#now();
+    let frame;
+    try {
+      frame = decode(data);
+    } catch (err) {
+      if (!(err instanceof FrameError)) throw err;
+      return; // one bad frame is no reason to leave
+    }
+    this.#take(frame);
+  }
+
+  #take({ t, b }) {
+    switch (t) {
+      case 'welcome': return this.#welcomed(b);
+      case 'truth': return this.#truth(b);
+      case 'trip': return void this.#newest.take(b);
+      case 'board': return this.#board(b);
+      case 'drain': return void (this.#drainMs = clamp(b.come_back_after_ms, 0, LONGEST_DRAIN_MS));
+      case 'refused': return this.#on.refused?.(b);
+    }
+  }
+
+  #welcomed(b) {
+    if (b.protocol !== PROTOCOL) return this.#stuck('broken', { code: 0, why: 'protocol' });
+    if (b.role !== 'operator') return this.#stuck('token', { code: 0, why: 'role' });
+    this.#liveAt = this.#now();
+    this.#boardAt = 0;
+    this.#newest.clear();
+    this.#on.link('live', { welcome: b });
+    this.#send('watch', { on: true });
+  }
+
+  #truth(b) {
+    this.#newest.clear();
+    if (Array.isArray(b.trips)) for (const trip of b.trips) this.#newest.take(trip);
+  }
+
+  #board(b) {
+    if (!(b.at >= this.#boardAt)) return;
+    this.#boardAt = b.at;
+    this.#on.board(this.#newest.refresh(b));
+  }
+
+  #stuck(state, detail) {
+    this.#drop();
+    this.#on.link(state, detail);
+  }
+
+  #closed(code) {
+    this.#run++;
+    this.#clock.clearTimeout(this.#beat);
+    this.#socket = null;
+    if (!comeBack(code)) {
+      this.#on.link(FATAL.get(code) ?? 'broken', { code, why: 'close' });
+      return;
+    }
+    this.#later(code, leastWait(code));
+  }
+
+  // A planned close brings its own wait, drawn by the server for each client.
+  #later(code, least) {
+    if (this.#liveAt && this.#now() - this.#liveAt >= STEADY_MS) this.#failures = 0;
+    this.#liveAt = 0;
+    const planned = this.#drainMs !== null;
+    const ms = planned ? this.#drainMs : least + backoff(this.#failures++, this.#random);
+    this.#timer = this.#clock.setTimeout(() => this.#connect(), ms);
+    this.#on.link('waiting', { ms, code, planned });
+  }
+}
+
+function clamp(v, low, high) {
+  return Number.isFinite(v) ? Math.min(high, Math.max(low, v)) : low;
+}

@@ -1,0 +1,40 @@
+// The shapes that stand for states, in tables and on the plan. Each state has a
+// shape of its own besides its colour: one reader in twelve does not see the colours
+// apart, and a screen across the room is seen by all of them.
+
+/** Paths around 0,0, about 10 units across. */
+export const SHAPES = new Map([
+  ['free', 'M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z'],
+  ['asked', 'M0-6.2L6.2 0L0 6.2L-6.2 0Z'],
+  ['coming', 'M0-6L5.6 4.6L-5.6 4.6Z'],
+  ['riding', 'M-4.7-4.7H4.7V4.7H-4.7Z'],
+  ['silent', 'M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0Z'],
+  ['waiting', 'M5.4 0A5.4 5.4 0 1 1-5.4 0A5.4 5.4 0 1 1 5.4 0ZM2.4 0A2.4 2.4 0 1 0-2.4 0A2.4 2.4 0 1 0 2.4 0Z'],
+  ['done', 'M-5 .4L-1.6 4L5.2-3.6'],
+  ['ended', 'M-4-4L4 4M4-4L-4 4'],
+  ['other', 'M-4 0H4'],
+]);
+
+/** Shapes that are lines and not areas. */
+export const HOLLOW = new Set(['silent', 'done', 'ended', 'other']);
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** A mark for a table or a legend. It says nothing that is not also in words beside it. */
+export function mark(look) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', '-7 -7 14 14');
+  svg.setAttribute('class', 'mark');
+  svg.setAttribute('aria-hidden', 'true');
+  svg.append(document.createElementNS(SVG, 'path'));
+  setMark(svg, look);
+  return svg;
+}
+
+/** Turns a mark into another. */
+export function setMark(svg, look) {
+  if (svg.dataset.look === look) return;
+  svg.dataset.look = look;
+  svg.firstChild.setAttribute('d', SHAPES.get(look) ?? SHAPES.get('other'));
+  svg.classList.toggle('hollow', HOLLOW.has(look));
+}

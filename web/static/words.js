@@ -1,0 +1,369 @@
+// Every sentence of the page, in each language. A test holds the languages against
+// each other: the same words, the same {blanks}.
+
+const en = {
+  title: 'Dispatch board',
+  county: 'County',
+  demo: 'Demo',
+  demoNote: 'Simulated drivers and riders; vehicles move 60 times faster than life; roads are not real.',
+  otherLanguage: '中文',
+  otherLanguageLabel: '切换为中文',
+
+  linkOff: 'Off',
+  linkConnecting: 'Connecting',
+  linkLive: 'Live',
+  linkWaiting: 'Connection lost',
+  linkPlanned: 'Server is moving',
+  linkToken: 'Not signed in',
+  linkReplaced: 'Opened elsewhere',
+  linkBroken: 'Cannot understand the server',
+  retryIn: 'next try in {s} s',
+  asOf: 'as of {time}',
+  takeOver: 'Use it here',
+  tryAgain: 'Try again',
+
+  signIn: 'Sign in as an operator',
+  signInHint: 'Paste an operator token. It stays in this tab and is never put into the address.',
+  signInMake: 'Made on the server with',
+  signInGo: 'Open the board',
+  token: 'Operator token',
+  tokenBad: 'The server did not accept this token. Paste a new one.',
+  tokenExpired: 'This token has expired. Paste a new one.',
+  tokenArea: 'This token is for an area that is not served here.',
+  tokenRole: 'This token is not an operator’s.',
+  noDemoToken: 'No demo token: {why}',
+
+  numbers: 'The county in numbers',
+  waiting: 'Waiting',
+  asked: 'Being asked',
+  coming: 'On the way',
+  riding: 'Riding',
+  completed: 'Completed',
+  longest: 'longest {time}',
+  nobodyWaits: 'nobody waits',
+  atPickup: '{n} at the pickup',
+  ofEnded: 'of the last {n}',
+  lost: '{cancelled} cancelled, {unserved} unserved',
+  drivers: 'Drivers on duty',
+  free: 'free',
+  busy: 'busy',
+  silent: 'silent',
+  latency: 'Request to offer',
+  latencyHalf: 'half within',
+  latencyMost: '99 % within {time}, {n} offers',
+
+  queue: 'Who is waiting',
+  queueCaption: 'Trips without a driver, first in the queue first',
+  queueEmpty: 'Nobody is waiting.',
+  firstOf: '{n} of {total}',
+  place: 'Place',
+  route: 'From, to',
+  seats: 'Seats',
+  howLong: 'Waiting',
+  askedBy: 'Booked by',
+  state: 'State',
+  notQueued: 'not in the queue',
+  minutesLeft: '{time} left',
+  to: 'to',
+
+  driving: 'Who drives',
+  drivingCaption: 'Trips with a driver, newest first',
+  drivingEmpty: 'Nobody is driving a trip.',
+  driver: 'Driver',
+  vehicle: 'Vehicle',
+  since: 'Since',
+  overdue: 'overdue',
+
+  ended: 'Last ended',
+  endedCaption: 'The last trips that ended, newest first',
+  endedEmpty: 'No trip has ended yet.',
+  endedAt: 'Ended',
+  outcome: 'Outcome',
+  lasted: 'Took',
+
+  plan: 'Where they are',
+  planLabel: 'Plan of the county, north up: {drivers} drivers, {waiting} waiting pickups. Left and right arrow keys step through the drivers.',
+  planEmpty: 'No positions yet.',
+  planNote: 'Straight lines show who goes where. No roads are shown.',
+  north: 'N',
+  grid: 'grid {km}',
+  beyond: '{n} beyond the edge',
+  legendFree: 'free',
+  legendAsked: 'being asked',
+  legendComing: 'on the way',
+  legendRiding: 'riding',
+  legendSilent: 'silent',
+  legendWaiting: 'waiting',
+  cardSeats: '{n} seats',
+  cardHeard: 'heard {time} ago',
+  cardSilent: 'not heard of lately',
+  cardFree: 'free',
+  showOnPlan: 'Show on the plan: {what}',
+  close: 'Close',
+
+  seconds: '{n} s',
+  minutes: '{n} min',
+  hours: '{h} h {m}',
+  ms: '{n} ms',
+  km: '{n} km',
+  metres: '{n} m',
+
+  'state.requested': 'looking',
+  'state.parked': 'waiting',
+  'state.offered': 'being asked',
+  'state.assigned': 'on the way',
+  'state.arrived': 'at the pickup',
+  'state.riding': 'riding',
+  'state.completed': 'completed',
+  'state.cancelled': 'cancelled',
+  'state.unserved': 'unserved',
+
+  'role.passenger': 'passenger',
+  'role.agent': 'village agent',
+  'role.operator': 'desk',
+  'role.driver': 'driver',
+  'role.system': 'system',
+
+  'why.changed_mind': 'changed their mind',
+  'why.found_other': 'found another ride',
+  'why.too_long': 'took too long',
+  'why.mistake': 'booked by mistake',
+  'why.no_show': 'nobody there',
+  'why.breakdown': 'breakdown',
+  'why.road': 'road blocked',
+  'why.overdue': 'overdue',
+  'why.no_driver': 'no driver',
+  'why.other': 'other reason',
+  cancelledBy: 'by {who}: {why}',
+
+  'class.car': 'car',
+  'class.minivan': 'minivan',
+  'class.minibus': 'minibus',
+  'class.bus': 'bus',
+  'class.pickup': 'pickup truck',
+
+  noScript: 'This page needs JavaScript.',
+};
+
+const zh = {
+  title: '调度看板',
+  county: '县域',
+  demo: '演示',
+  demoNote: '司机与乘客均为模拟；车辆行驶速度为实际的 60 倍；道路并非真实。',
+  otherLanguage: 'English',
+  otherLanguageLabel: 'Switch to English',
+
+  linkOff: '已断开',
+  linkConnecting: '正在连接',
+  linkLive: '实时',
+  linkWaiting: '连接中断',
+  linkPlanned: '服务器切换中',
+  linkToken: '未登录',
+  linkReplaced: '已在别处打开',
+  linkBroken: '与服务器无法互通',
+  retryIn: '{s} 秒后重试',
+  asOf: '截至 {time}',
+  takeOver: '在此使用',
+  tryAgain: '重试',
+
+  signIn: '调度员登录',
+  signInHint: '请粘贴调度员令牌。令牌只保存在本标签页，不会出现在网址中。',
+  signInMake: '在服务器上用此命令生成',
+  signInGo: '打开看板',
+  token: '调度员令牌',
+  tokenBad: '服务器不接受此令牌，请粘贴新的令牌。',
+  tokenExpired: '此令牌已过期，请粘贴新的令牌。',
+  tokenArea: '此令牌所属的区域不在本服务器。',
+  tokenRole: '此令牌不是调度员令牌。',
+  noDemoToken: '无法取得演示令牌：{why}',
+
+  numbers: '全县概况',
+  waiting: '等车',
+  asked: '派单中',
+  coming: '接驾中',
+  riding: '行程中',
+  completed: '已完成',
+  longest: '最长 {time}',
+  nobodyWaits: '无人等车',
+  atPickup: '{n} 单已到上车点',
+  ofEnded: '最近 {n} 单中',
+  lost: '取消 {cancelled}，无车 {unserved}',
+  drivers: '在岗司机',
+  free: '空闲',
+  busy: '忙碌',
+  silent: '失联',
+  latency: '叫车到派单',
+  latencyHalf: '半数不超过',
+  latencyMost: '99 % 不超过 {time}，共 {n} 次派单',
+
+  queue: '谁在等车',
+  queueCaption: '尚无司机的订单，排在前面的在先',
+  queueEmpty: '现在没有人等车。',
+  firstOf: '共 {total}，显示 {n}',
+  place: '排位',
+  route: '起点、终点',
+  seats: '人数',
+  howLong: '已等',
+  askedBy: '下单人',
+  state: '状态',
+  notQueued: '不在队列中',
+  minutesLeft: '剩 {time}',
+  to: '到',
+
+  driving: '谁在路上',
+  drivingCaption: '已有司机的订单，最新的在先',
+  drivingEmpty: '现在没有进行中的行程。',
+  driver: '司机',
+  vehicle: '车辆',
+  since: '持续',
+  overdue: '超时',
+
+  ended: '最近结束',
+  endedCaption: '最近结束的订单，最新的在先',
+  endedEmpty: '还没有订单结束。',
+  endedAt: '时间',
+  outcome: '结果',
+  lasted: '用时',
+
+  plan: '车在哪里',
+  planLabel: '全县示意图，上北下南：{drivers} 名司机，{waiting} 个等车上车点。用左右方向键逐个查看司机。',
+  planEmpty: '尚无位置。',
+  planNote: '直线只表示谁去哪里，图中没有道路。',
+  north: '北',
+  grid: '网格 {km}',
+  beyond: '另有 {n} 辆在图外',
+  legendFree: '空闲',
+  legendAsked: '派单中',
+  legendComing: '接驾中',
+  legendRiding: '行程中',
+  legendSilent: '失联',
+  legendWaiting: '等车',
+  cardSeats: '{n} 座',
+  cardHeard: '{time}前上报',
+  cardSilent: '近期没有上报',
+  cardFree: '空闲',
+  showOnPlan: '在图上显示：{what}',
+  close: '关闭',
+
+  seconds: '{n} 秒',
+  minutes: '{n} 分钟',
+  hours: '{h} 小时 {m} 分',
+  ms: '{n} 毫秒',
+  km: '{n} 公里',
+  metres: '{n} 米',
+
+  'state.requested': '找车中',
+  'state.parked': '等车',
+  'state.offered': '派单中',
+  'state.assigned': '接驾中',
+  'state.arrived': '已到上车点',
+  'state.riding': '行程中',
+  'state.completed': '已完成',
+  'state.cancelled': '已取消',
+  'state.unserved': '无车',
+
+  'role.passenger': '乘客',
+  'role.agent': '村代办',
+  'role.operator': '调度台',
+  'role.driver': '司机',
+  'role.system': '系统',
+
+  'why.changed_mind': '改变主意',
+  'why.found_other': '另外找到车',
+  'why.too_long': '等得太久',
+  'why.mistake': '误下单',
+  'why.no_show': '未见乘客',
+  'why.breakdown': '车辆故障',
+  'why.road': '道路不通',
+  'why.overdue': '超时',
+  'why.no_driver': '没有司机',
+  'why.other': '其他原因',
+  cancelledBy: '{who}：{why}',
+
+  'class.car': '轿车',
+  'class.minivan': '面包车',
+  'class.minibus': '小客车',
+  'class.bus': '客车',
+  'class.pickup': '皮卡',
+
+  noScript: '本页需要 JavaScript。',
+};
+
+/** The languages, by their tag. */
+export const LANGUAGES = { en, 'zh-CN': zh };
+
+/** Words speaks one language at a time. */
+export class Words {
+  #words = en;
+  #tag = 'en';
+
+  constructor(tag = 'en') {
+    this.use(tag);
+  }
+
+  /** The tag of the language being spoken. */
+  get tag() {
+    return this.#tag;
+  }
+
+  /** The tag of the other one. */
+  get other() {
+    return this.#tag === 'en' ? 'zh-CN' : 'en';
+  }
+
+  use(tag) {
+    this.#tag = Object.hasOwn(LANGUAGES, tag) ? tag : 'en';
+    this.#words = LANGUAGES[this.#tag];
+  }
+
+  /** The sentence for key, its {blanks} filled. */
+  say(key, blanks = {}) {
+    const sentence = Object.hasOwn(this.#words, key) ? this.#words[key] : key;
+    return sentence.replace(/\{(\w+)\}/g, (all, name) => (Object.hasOwn(blanks, name) ? String(blanks[name]) : all));
+  }
+
+  /** The word for one of a kind ('state', 'role', …); a value without a word of ours stands as it is. */
+  name(kind, value) {
+    const key = `${kind}.${value}`;
+    return Object.hasOwn(this.#words, key) ? this.#words[key] : value.replaceAll('_', ' ');
+  }
+
+  /** A number, its digits in groups. */
+  count(n) {
+    return new Intl.NumberFormat(this.#tag).format(n);
+  }
+
+  /** A span of time, as coarse as people speak of it. */
+  span(ms) {
+    const s = Math.max(0, Math.floor(ms / 1000));
+    if (s < 60) return this.say('seconds', { n: s });
+    const m = Math.floor(s / 60);
+    if (m < 60) return this.say('minutes', { n: m });
+    return this.say('hours', { h: Math.floor(m / 60), m: String(m % 60).padStart(2, '0') });
+  }
+
+  /** A short span, such as a latency. */
+  brief(ms) {
+    if (ms >= 10_000) return this.span(ms);
+    if (ms >= 1000) return this.say('seconds', { n: (ms / 1000).toFixed(1) });
+    return this.say('ms', { n: ms >= 100 ? Math.round(ms) : ms.toFixed(1) });
+  }
+
+  /** A distance on the plan. */
+  distance(m) {
+    return m >= 1000 ? this.say('km', { n: m / 1000 }) : this.say('metres', { n: m });
+  }
+
+  /** A time of day. */
+  time(at, seconds = false) {
+    const d = new Date(at);
+    if (Number.isNaN(d.getTime())) return '';
+    const parts = [d.getHours(), d.getMinutes(), ...(seconds ? [d.getSeconds()] : [])];
+    return parts.map((n) => String(n).padStart(2, '0')).join(':');
+  }
+}
+
+/** The language that a browser asks for. */
+export function preferred(languages) {
+  return languages?.[0]?.toLowerCase().startsWith('zh') ? 'zh-CN' : 'en';
+}
