@@ -62,7 +62,7 @@ func (c Cell) Valid() bool { return h3.Cell(c).IsValid() }
 // Centre is the middle of the cell; of an invalid cell it is the zero Point.
 func (c Cell) Centre() Point {
 	at, err := h3.Cell(c).LatLng()
-	if err != nil {
+	if err != nil || !c.Valid() { // H3 has a centre for some numbers that are no cells
 		return Point{}
 	}
 	return Point{Lat: at.Lat, Lon: at.Lng}
@@ -72,7 +72,7 @@ func (c Cell) Centre() Point {
 // an invalid cell it is nil. The caller owns the slice.
 func (c Cell) Boundary() []Point {
 	corners, err := h3.Cell(c).Boundary()
-	if err != nil {
+	if err != nil || !c.Valid() {
 		return nil
 	}
 	ring := make([]Point, len(corners))

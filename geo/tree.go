@@ -199,7 +199,7 @@ func (t *tree[K]) split(n *node[K]) {
 		}
 		t.fileBelow(n, it, to)
 	}
-	t.drop(n)
+	t.merge(t.drop(n)) // strays can leave few behind
 	for _, it := range strays {
 		t.insert(it)
 	}
