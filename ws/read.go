@@ -239,12 +239,11 @@ func (c *conn) refuse(f wire.ClientFrame, body wire.Refused, now moment) {
 func (c *conn) readFailed(err error) {
 	c.over = true
 	var closed *websocket.CloseError
-	var network net.Error
 	switch {
-	case errors.As(err, &closed):
+	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure:
 		c.peerClosed = true
 		return
-	case errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+	case closed != nil, isBroken(err): // the library shows an abrupt end as a close with 1006
 		c.broken = "the connection broke"
 		return
 	case errors.Is(err, websocket.ErrReadLimit):
@@ -254,6 +253,13 @@ func (c *conn) readFailed(err error) {
 		c.lanes.endedBy(websocket.CloseProtocolError)
 	}
 	c.drainSocket()
+}
+
+// isBroken says whether err is the network's and not the framing's.
+func isBroken(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
 }
 
 // maxLeftover bounds what is read from a client after its framing was found wrong.

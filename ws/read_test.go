@@ -52,7 +52,7 @@ func TestBadFramesAreRefused(t *testing.T) {
 }
 
 func TestFramesThatEndTheConnection(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) { c.Linger = 200 * time.Millisecond })
 	for name, c := range map[string]struct {
 		send func(*phone)
 		want wire.CloseCode
@@ -111,7 +111,7 @@ func TestLargestFrame(t *testing.T) {
 
 // The library finds broken framing; the client is told, and may come back.
 func TestBrokenFraming(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) { c.Linger = 200 * time.Millisecond })
 	p := w.connect(driver1)
 	_, _ = p.ws.NetConn().Write([]byte{0x83, 0x80, 0, 0, 0, 0}) // opcode 3 does not exist
 	<-p.ended

@@ -97,11 +97,11 @@ func limitsTable() string {
 	n := func(format string, values ...any) string { return fmt.Sprintf(format, values...) }
 	return table(
 		[]string{"what", "limit", "beyond it"},
-		[]string{"`hello` after connecting", n("%v", HelloWait), closing(CloseNoHello)},
+		[]string{"`hello` after connecting", n("%.0f s", HelloWait.Seconds()), closing(CloseNoHello)},
 		[]string{"a frame to the server", n("%d bytes", MaxFrameBytes), closing(CloseTooBig)},
 		[]string{"objects within objects, the frame being 1", n("%d", MaxDepth), "`too_deep`"},
 		[]string{"frames to the server, pings and pongs included", n("%d a second in the long run, %d at once", FramesPerSecond, FrameBurst), "not read, `rate`; if it goes on, " + closing(CloseFlood)},
-		[]string{"without any frame from you", n("%v", SilentAfter), closing(CloseSilent)},
+		[]string{"without any frame from you", n("%.0f s", SilentAfter.Seconds()), closing(CloseSilent)},
 		[]string{"an id that you choose", n("%d characters", MaxIDBytes), "`bad_id`"},
 		[]string{"a token in `hello`", n("%d characters", MaxTokenBytes), "`too_long`"},
 		[]string{"a name of a person, a place or a program", n("%d characters", MaxNameRunes), "`too_long`"},
@@ -153,7 +153,7 @@ func closeCodesTable() string {
 	for _, info := range CloseCodes() {
 		back, wait := "no", ""
 		if info.ComeBack {
-			back, wait = "**yes**", info.Wait.String()
+			back, wait = "**yes**", fmt.Sprintf("%.0f s", info.Wait.Seconds())
 		}
 		rows = append(rows, []string{fmt.Sprint(int(info.Code)), info.Reason, back, wait, info.Do})
 	}
