@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"cuntong/dispatch"
 )
@@ -16,35 +15,51 @@ const (
 	loadAttempts = 5
 )
 
+// ErrDamaged says that an area's record is not whole, or was written by a later
+// program. Loading again does not help: start the later program, or get the
+// server's files back from a backup. Going on without a part would forget trips.
+var ErrDamaged = errors.New("the record of this area cannot be read")
+
 // errMoved: a snapshot was saved while the journal was read.
 var errMoved = errors.New("a snapshot was saved meanwhile")
 
 // Load reads the snapshot and the facts after it; see [dispatch.Ledger]. It needs
 // no lease. It calls each only when everything has been read and found whole, so
 // that starting again, because a writer saved a snapshot meanwhile, calls nothing
-// twice. The facts since the last snapshot must therefore fit into memory.
+// twice. The facts since the last snapshot must therefore fit into memory. It
+// returns [ErrDamaged] when a part is missing; other errors may pass.
 func (a *Area) Load(ctx context.Context, each func(dispatch.Fact) error) (snapshot []byte, at dispatch.Seq, err error) {
 	if a.bad != nil {
 		return nil, 0, a.bad
 	}
-	for range loadAttempts {
-		var lines []string
-		snapshot, at, err = a.readSnapshot(ctx)
+	snapshot, at, facts, err := a.loadWhole(ctx)
+	for _, fact := range facts {
 		if err == nil {
-			lines, err = a.readJournal(ctx, at)
+			err = each(fact)
 		}
-		if errors.Is(err, errMoved) {
-			continue
-		}
-		if err == nil {
-			err = deliver(lines, at, each)
-		}
-		if err != nil {
-			return nil, 0, fmt.Errorf("load area %s: %w", a.keys.area, err)
-		}
-		return snapshot, at, nil
 	}
-	return nil, 0, fmt.Errorf("load area %s, %d times: %w", a.keys.area, loadAttempts, err)
+	if err != nil {
+		return nil, 0, fmt.Errorf("load area %s: %w", a.keys.area, err)
+	}
+	return snapshot, at, nil
+}
+
+// loadWhole reads snapshot and facts until they belong together.
+func (a *Area) loadWhole(ctx context.Context) (snapshot []byte, at dispatch.Seq, facts []dispatch.Fact, err error) {
+	for attempt := range loadAttempts {
+		before := at
+		if snapshot, at, err = a.readSnapshot(ctx); err != nil {
+			return nil, 0, nil, err
+		}
+		facts, err = a.readJournal(ctx, at)
+		if !errors.Is(err, errMoved) {
+			return snapshot, at, facts, err
+		}
+		if attempt > 0 && at == before {
+			return nil, 0, nil, fmt.Errorf("%w: head and snapshot do not belong together: %w", ErrDamaged, err)
+		}
+	}
+	return nil, 0, nil, err
 }
 
 // readSnapshot reads the snapshot and what it says of itself.
@@ -66,28 +81,34 @@ func (a *Area) readSnapshot(ctx context.Context) ([]byte, dispatch.Seq, error) {
 
 // readJournal reads the facts after a snapshot that holds everything up to at.
 // It returns errMoved when that is not the snapshot the head names.
-func (a *Area) readJournal(ctx context.Context, at dispatch.Seq) ([]string, error) {
-	var lines []string
+func (a *Area) readJournal(ctx context.Context, at dispatch.Seq) ([]dispatch.Fact, error) {
+	var facts []dispatch.Fact
 	for {
-		next := at + dispatch.Seq(len(lines)) + 1
-		page, last, err := a.readPage(ctx, at, next)
+		next := at + dispatch.Seq(len(facts)) + 1
+		entries, last, err := a.readPage(ctx, at, next)
 		if err != nil {
 			return nil, err
 		}
-		lines = append(lines, page...)
-		if len(page) == loadPage {
-			continue
+		for ; len(entries) > 0 && at+dispatch.Seq(len(facts)) < last; entries = entries[2:] {
+			fact, err := readEntry(at+dispatch.Seq(len(facts))+1, entries[0], entries[1])
+			if err != nil {
+				return nil, err
+			}
+			facts = append(facts, fact)
 		}
-		if got := at + dispatch.Seq(len(lines)); got != last {
-			return nil, fmt.Errorf("the journal ends at fact %d and its head says %d: facts are missing or too many", got, last)
+		got := at + dispatch.Seq(len(facts))
+		if got == last && len(entries) == 0 {
+			return facts, nil
 		}
-		return lines, nil
+		if got+1-next < loadPage {
+			return nil, fmt.Errorf("%w: the head says that fact %d is the last, and the journal does not end there: facts are missing or too many (read to %d)", ErrDamaged, last, got)
+		}
 	}
 }
 
-// readPage reads at most loadPage facts from next on, and the sequence of the
-// journal's last.
-func (a *Area) readPage(ctx context.Context, at, next dispatch.Seq) (page []string, last dispatch.Seq, err error) {
+// readPage reads at most loadPage entries from next on, each its id and its fact,
+// and the sequence of the journal's last.
+func (a *Area) readPage(ctx context.Context, at, next dispatch.Seq) (entries []string, last dispatch.Seq, err error) {
 	c := a.call(callPage, decimal(next))
 	c.script, c.keys = a.store.scripts.page, []string{a.keys.head(), a.keys.journal()}
 	c.args, c.bulk = []any{loadPage}, true
@@ -103,32 +124,22 @@ func (a *Area) readPage(ctx context.Context, at, next dispatch.Seq) (page []stri
 		return nil, 0, err
 	}
 	if reply[1] != decimal(at) {
-		return nil, 0, fmt.Errorf("%w: it holds every fact up to %.20s, the one read up to %d", errMoved, reply[1], at)
+		return nil, 0, fmt.Errorf("%w: the head names the one at fact %.20s and the one read is at %d", errMoved, reply[1], at)
 	}
-	for entry := reply[2:]; len(entry) > 0; entry = entry[2:] {
-		want := next + dispatch.Seq(len(page))
-		if entry[0] != decimal(want)+"-0" {
-			return nil, 0, fmt.Errorf("the journal has %.40s where fact %d should be: a fact is missing", entry[0], want)
-		}
-		page = append(page, entry[1])
-	}
-	return page, dispatch.Seq(n), nil
+	return reply[2:], dispatch.Seq(n), nil
 }
 
-// deliver calls each for every line, which follow at.
-func deliver(lines []string, at dispatch.Seq, each func(dispatch.Fact) error) error {
-	for i, line := range lines {
-		want := at + dispatch.Seq(i) + 1
-		fact, err := dispatch.UnmarshalFact([]byte(line))
-		if err != nil {
-			return fmt.Errorf("journal entry %d: %w", want, err)
-		}
-		if fact.Seq != want {
-			return fmt.Errorf("journal entry %d holds fact %d: %.80s", want, fact.Seq, strings.ToValidUTF8(line, "?"))
-		}
-		if err := each(fact); err != nil {
-			return err
-		}
+// readEntry reads the entry where a fact should be.
+func readEntry(want dispatch.Seq, id, line string) (dispatch.Fact, error) {
+	if id != decimal(want)+"-0" {
+		return dispatch.Fact{}, fmt.Errorf("%w: the journal has %.40s where fact %d should be: a fact is missing", ErrDamaged, id, want)
 	}
-	return nil
+	fact, err := dispatch.UnmarshalFact([]byte(line))
+	if err != nil {
+		return dispatch.Fact{}, fmt.Errorf("%w: journal entry %d: %w", ErrDamaged, want, err)
+	}
+	if fact.Seq != want {
+		return dispatch.Fact{}, fmt.Errorf("%w: journal entry %d holds fact %d", ErrDamaged, want, fact.Seq)
+	}
+	return fact, nil
 }

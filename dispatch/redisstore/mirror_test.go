@@ -33,18 +33,22 @@ func at(driver dispatch.DriverID, p geo.Point, when dispatch.Instant) dispatch.M
 
 func show(t *testing.T, a *Area, fixes ...dispatch.MirrorFix) {
 	t.Helper()
-	if err := a.Show(t.Context(), fixes, nil); err != nil {
-		t.Fatal("show:", err)
-	}
+	persist(t, "show", func() error { return a.Show(t.Context(), fixes, nil) })
+}
+
+func forget(t *testing.T, a *Area, gone ...dispatch.DriverID) {
+	t.Helper()
+	persist(t, "forget", func() error { return a.Show(t.Context(), nil, gone) })
 }
 
 // wantShown reads the mirror as another writer would.
 func wantShown(t *testing.T, a *Area, want ...dispatch.MirrorFix) {
 	t.Helper()
-	got, err := a.Shown(t.Context(), now, time.Minute.Milliseconds())
-	if err != nil {
-		t.Fatal("shown:", err)
-	}
+	var got []dispatch.Fix
+	persist(t, "shown", func() (err error) {
+		got, err = a.Shown(t.Context(), now, time.Minute.Milliseconds())
+		return err
+	})
 	fixes := []dispatch.Fix{}
 	for _, m := range want {
 		fixes = append(fixes, m.Fix)
@@ -98,9 +102,7 @@ func testMirrorMoves(t *testing.T, h harness) {
 	if ttl <= 0 || ttl > CellLife {
 		t.Errorf("the cell lives for %v, want up to %v", ttl, CellLife)
 	}
-	if err := a.Show(t.Context(), nil, []dispatch.DriverID{"d1", "unheard-of"}); err != nil {
-		t.Fatal(err)
-	}
+	forget(t, a, "d1", "unheard-of")
 	wantCells(t, h, a, map[geo.Point][]string{rongjiang: {"d2"}})
 	if err := a.Show(t.Context(), []dispatch.MirrorFix{at("d2", congjiang, now+5)}, []dispatch.DriverID{"d2"}); err != nil {
 		t.Fatal(err)
