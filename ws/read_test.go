@@ -3,6 +3,7 @@ package ws
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,8 @@ func TestFramesThatEndTheConnection(t *testing.T) {
 		}, wire.CloseTooBig},
 	} {
 		w.dialer.WriteBufferSize = 256
-		p := w.connect(driver1)
+		// One driver each, so that none replaces another that is still closing.
+		p := w.connect(dispatch.Actor{Role: dispatch.RoleDriver, ID: "d" + strconv.Itoa(int(c.want)) + strconv.Itoa(len(name))})
 		c.send(p)
 		select {
 		case <-p.ended:

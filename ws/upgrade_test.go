@@ -126,7 +126,7 @@ func TestServerFull(t *testing.T) {
 	browser := &phone{t: t, ws: ws, frames: make(chan wire.ServerFrame, 16), ended: make(chan struct{})}
 	t.Cleanup(browser.hangUp)
 	browser.listen()
-	browser.raw(`{"t":"hello","b":{"now_ms":1}}`)
+	_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"t":"hello","b":{"now_ms":1}}`)) // fails when the close was quicker
 	browser.wantClose(wire.CloseFull)
 	first.hangUp()
 	w.eventually("a place is free", func() bool { return w.live() == 1 })
