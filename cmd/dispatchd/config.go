@@ -35,7 +35,7 @@ type serveCmd struct {
 
 	Demo        bool    `help:"Serve a demo county with simulated drivers and riders. Nothing in it is real but the places."`
 	DemoDrivers int     `default:"120" help:"Simulated drivers of the demo. 1 to 5000."`
-	DemoSpeed   float64 `default:"60" help:"How many times faster than life the demo's vehicles move. 1 to 600."`
+	DemoSpeed   float64 `default:"120" help:"How many times faster than life the demo's vehicles move. 1 to 600."`
 	DemoSeed    uint64  `default:"1" help:"Seed of the demo: the same seed asks for the same trips."`
 
 	Rules  rulesFlags `embed:""`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,6 +76,27 @@ func configTable(t *testing.T) string {
 
 // descText is how a prometheus.Desc writes itself; there is no other way to ask it.
 var descText = regexp.MustCompile(`fqName: "([^"]+)", help: "([^"]*)", (?:unit: "[^"]*", )?constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}`)
+
+// TestDocsNameOnlyMetricsThatExist looks for metrics in every document.
+func TestDocsNameOnlyMetricsThatExist(t *testing.T) {
+	table := metricsTable(t)
+	docs, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(docs) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	name := regexp.MustCompile(`cuntong_[a-z_]+[a-z]`)
+	for _, path := range append(docs, readme, "../../CHANGELOG.md") {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range name.FindAllString(string(data), -1) {
+			if !strings.Contains(table, "`"+found+"`") {
+				t.Errorf("%s speaks of %s: there is no such metric", path, found)
+			}
+		}
+	}
+}
 
 func metricsTable(t *testing.T) string {
 	reg := builtRegistry(t)

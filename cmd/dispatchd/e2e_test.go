@@ -256,11 +256,11 @@ func TestCommands(t *testing.T) {
 	if out, err := program(t, "version"); err != nil || !strings.HasPrefix(out, "dispatchd ") {
 		t.Errorf("version: %v: %s", err, out)
 	}
-	if out, err := program(t, "serve", "--offer-wait", "1s", "--drain-for", "0s"); err == nil ||
+	if out, err := program(t, "serve", "--data-dir", data, "--offer-wait", "1s", "--drain-for", "0s"); err == nil ||
 		!strings.Contains(out, "offer wait is 1s") || !strings.Contains(out, "--drain-for is 0s") {
 		t.Errorf("a wrong configuration: %v: %s", err, out)
 	}
-	if out, err := program(t, "serve", "--redis", "redis+sentinel://h"); err == nil || strings.Contains(out, "panic") {
+	if out, err := program(t, "serve", "--data-dir", data, "--redis", "redis+sentinel://h"); err == nil || strings.Contains(out, "panic") {
 		t.Errorf("an address that is not served yet: %v: %s", err, out)
 	}
 	if out, err := program(t, "healthcheck", "--url", "http://"+freePort(t)+"/readyz"); err == nil {
