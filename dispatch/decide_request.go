@@ -33,7 +33,7 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if to := order.PickupWindow.To; to != 0 {
 		patience = min(patience, to)
 	}
-	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct, Patience: patience}}, nil
+	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct.Round(), Patience: patience}}, nil
 }
 
 // askedAgain judges a request for a trip that exists: the same order of the same

@@ -104,7 +104,7 @@ func (r *run) offer(t *Trip, best candidate) {
 		Offer:    offerID(t.ID, t.Offers+1),
 		Driver:   best.driver.ID,
 		Until:    r.now.Add(c.rules.OfferWait),
-		Approach: best.approach,
+		Approach: best.approach.Round(),
 	}, nil)
 }
 

@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -10,6 +11,33 @@ import (
 type Leg struct {
 	Distance Meters
 	Duration time.Duration
+}
+
+// Round returns l in whole metres and milliseconds, which is how it is written
+// down: what was rounded before it was used is the same after it was read back.
+func (l Leg) Round() Leg {
+	return Leg{Distance: Meters(math.Round(float64(l.Distance))), Duration: l.Duration.Round(time.Millisecond)}
+}
+
+// legOnPaper is a Leg in JSON.
+type legOnPaper struct {
+	Meters int64 `json:"m"`
+	Millis int64 `json:"ms"`
+}
+
+// MarshalJSON writes whole metres and milliseconds: {"m":1200,"ms":90000}.
+func (l Leg) MarshalJSON() ([]byte, error) {
+	return json.Marshal(legOnPaper{Meters: int64(math.Round(float64(l.Distance))), Millis: l.Duration.Round(time.Millisecond).Milliseconds()})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (l *Leg) UnmarshalJSON(data []byte) error {
+	var on legOnPaper
+	if err := json.Unmarshal(data, &on); err != nil {
+		return err
+	}
+	*l = Leg{Distance: Meters(on.Meters), Duration: time.Duration(on.Millis) * time.Millisecond}
+	return nil
 }
 
 // Router estimates drives. An implementation is immutable while it is used and
