@@ -305,6 +305,7 @@ func TestRefusedCommandKeepsItsID(t *testing.T) {
 func TestErrorsRepeatLittle(t *testing.T) {
 	secret := strings.Repeat("Secret-", 40)
 	for _, frame := range []string{
+		`{"t":"ping","b":{"` + strings.Repeat("Secret_", 40) + `":1}}`,
 		`{"t":"` + secret + `","b":{}}`,
 		`{"t":"ping","b":{"` + secret + `":1}}`,
 		`{"t":"ping","b":{"` + secret + `":{"` + secret + `":1,"` + secret + `":1}}}`,

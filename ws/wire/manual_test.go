@@ -267,63 +267,95 @@ func TestManualLinks(t *testing.T) {
 	}
 }
 
-// Every frame of the session in the manual is one that the code reads and writes
-// to the byte, sent by a role that may send it, and every command is answered.
-func TestManualSession(t *testing.T) {
-	roles := map[string]string{"D": RoleDriver, "P": RolePassenger}
-	unanswered := map[string]int{}
-	version := map[string]int64{}
-	lines := 0
+// sessionLine is one frame of the session in the manual.
+type sessionLine struct {
+	text, who, frame string
+	fromClient       bool
+}
+
+func session(t *testing.T) []sessionLine {
+	var lines []sessionLine
 	for _, part := range regexp.MustCompile("<!-- transcript -->\n```text\n((?s:.*?))```\n").FindAllStringSubmatch(manual(t), -1) {
-		for line := range strings.Lines(part[1]) {
-			if line = strings.TrimSpace(line); line == "" {
+		for text := range strings.Lines(part[1]) {
+			if text = strings.TrimSpace(text); text == "" {
 				continue
 			}
-			lines++
-			who, rest, _ := strings.Cut(line, " ")
-			arrow, frame, _ := strings.Cut(rest, " ")
-			switch arrow {
-			case "►":
-				f, err := DecodeClient([]byte(frame))
-				if err != nil {
-					t.Fatalf("%s: %v", line, err)
-				}
-				again, err := EncodeClient(f.Type, f.ID, f.Body)
-				if err != nil || string(again) != frame {
-					t.Errorf("%s\nis encoded as\n%s (%v)", line, again, err)
-				}
-				if !f.Type.MayBeSentBy(roles[who]) {
-					t.Errorf("%s: no %s may send this", line, roles[who])
-				}
-				if f.Type.IsCommand() {
-					unanswered[who+" "+f.ID] = 1
-				}
-			case "◄":
-				f := decodeServer(t, frame)
-				again, err := EncodeServer(f.Type, f.Re, f.Body)
-				if err != nil || string(again) != frame {
-					t.Errorf("%s\nis encoded as\n%s (%v)", line, again, err)
-				}
-				if f.Re != "" {
-					unanswered[who+" "+f.Re]--
-				}
-				if trip, ok := f.Body.(Trip); ok {
-					if trip.Version <= version[who] {
-						t.Errorf("%s: version %d is not newer than %d", line, trip.Version, version[who])
-					}
-					version[who] = trip.Version
-				}
-			default:
-				t.Errorf("not a frame of the session: %s", line)
+			words := strings.SplitN(text, " ", 3)
+			if len(words) != 3 || words[1] != "►" && words[1] != "◄" {
+				t.Fatalf("not a frame of the session: %s", text)
 			}
+			lines = append(lines, sessionLine{text: text, who: words[0], frame: words[2], fromClient: words[1] == "►"})
 		}
 	}
-	for command, n := range unanswered {
-		if n != 0 {
-			t.Errorf("command %s: %d answers are missing", command, n)
+	return lines
+}
+
+// Every frame of the session in the manual is one that the code reads and writes
+// to the byte, and is sent by a role that may send it.
+func TestManualSession(t *testing.T) {
+	roles := map[string]string{"D": RoleDriver, "P": RolePassenger}
+	lines := session(t)
+	if len(lines) < 20 {
+		t.Errorf("the session has only %d lines", len(lines))
+	}
+	for _, line := range lines {
+		var again []byte
+		var err error
+		if line.fromClient {
+			f, bad := DecodeClient([]byte(line.frame))
+			if bad != nil {
+				t.Fatalf("%s: %v", line.text, bad)
+			}
+			if !f.Type.MayBeSentBy(roles[line.who]) {
+				t.Errorf("%s: no %s may send this", line.text, roles[line.who])
+			}
+			again, err = EncodeClient(f.Type, f.ID, f.Body)
+		} else {
+			f := decodeServer(t, line.frame)
+			again, err = EncodeServer(f.Type, f.Re, f.Body)
+		}
+		if err != nil || string(again) != line.frame {
+			t.Errorf("%s\nis encoded as\n%s (%v)", line.text, again, err)
 		}
 	}
-	if lines < 20 {
-		t.Errorf("the session has only %d lines", lines)
+}
+
+// The session keeps what the manual promises: every command is answered once,
+// nobody is told an older version after a newer one, and a version has one state.
+func TestManualSessionKeepsPromises(t *testing.T) {
+	unanswered := map[string]bool{}
+	newest := map[string]int64{}
+	states := map[int64]string{}
+	agree := func(line sessionLine, version int64, state string) {
+		if had, ok := states[version]; ok && had != state {
+			t.Errorf("%s: version %d was %s before", line.text, version, had)
+		}
+		states[version] = state
+	}
+	for _, line := range session(t) {
+		if line.fromClient {
+			if f, _ := DecodeClient([]byte(line.frame)); f.ID != "" {
+				unanswered[line.who+" "+f.ID] = true // a repeat waits for the same answer
+			}
+			continue
+		}
+		f := decodeServer(t, line.frame)
+		switch b := f.Body.(type) {
+		case Done:
+			agree(line, b.Version, b.State)
+			if !unanswered[line.who+" "+f.Re] {
+				t.Errorf("%s: answers nothing", line.text)
+			}
+			delete(unanswered, line.who+" "+f.Re)
+		case Trip:
+			agree(line, b.Version, b.State)
+			if b.Version <= newest[line.who] {
+				t.Errorf("%s: version %d is not newer than %d", line.text, b.Version, newest[line.who])
+			}
+			newest[line.who] = b.Version
+		}
+	}
+	for command := range unanswered {
+		t.Errorf("command %s is never answered", command)
 	}
 }

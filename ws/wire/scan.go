@@ -64,7 +64,7 @@ func (s *scanner) scanFrame() verdict {
 	if len(s.frame) > MaxFrameBytes || !s.take('{') {
 		return odd
 	}
-	var typed, bodied bool
+	typed := false
 	for more := true; more; more = s.take(',') {
 		name := s.name()
 		switch {
@@ -75,8 +75,7 @@ func (s *scanner) scanFrame() verdict {
 			} else if string(t) != string(TypePosition) {
 				return otherType
 			}
-		case string(name) == "b" && !bodied:
-			bodied = true
+		case string(name) == "b": // a second one repeats fields, which scanBody refuses
 			if !s.scanBody() {
 				return odd
 			}
@@ -84,7 +83,7 @@ func (s *scanner) scanFrame() verdict {
 			return odd
 		}
 	}
-	if !typed || !bodied || !s.take('}') || !s.atEnd() {
+	if !typed || s.seen == 0 || !s.take('}') || !s.atEnd() {
 		return odd
 	}
 	return scanned

@@ -163,15 +163,15 @@ func TestDecodePositionAgreesAtRandom(t *testing.T) {
 	t.Logf("SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	accepted := 0
-	for range 20_000 {
+	for range 5_000 {
 		frame := []byte(randomPosition(r))
 		sameVerdict(t, frame)
 		if _, err := DecodeClient(frame); err == nil {
 			accepted++
 		}
 	}
-	if accepted < 1000 {
-		t.Errorf("only %d frames of 20,000 were right", accepted)
+	if accepted < 250 {
+		t.Errorf("only %d frames of 5,000 were right", accepted)
 	}
 }
 
