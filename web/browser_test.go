@@ -131,7 +131,7 @@ func TestHostileNamesStayText(t *testing.T) {
 		}
 		b.Drivers[i].ID, b.Drivers[i].State, b.Drivers[i].Vehicle.Class = name, name, name
 	}
-	b.Area = hostile[0]
+	b.Area = hostile[0] + hostile[4][:100]
 	_, p := openBoard(t, web.Config{Demo: true, DemoNote: hostile[0], OperatorToken: demo.OperatorToken}, b)
 	names := js[[]string](p, `[...document.querySelectorAll("#queue tr .way bdi:first-child")].map((n) => n.textContent)`)
 	for i, want := range hostile {
@@ -140,7 +140,7 @@ func TestHostileNamesStayText(t *testing.T) {
 			t.Errorf("name %d is not what was sent: got %q, want %q", i, names, want)
 		}
 	}
-	if got := p.text("county"); got != hostile[0] {
+	if got := p.text("county"); got != b.Area {
 		t.Errorf("county shows %q", got)
 	}
 	if got := p.text("note"); got != hostile[0] {

@@ -68,7 +68,7 @@ func stranger(r *http.Request) string {
 // loopbackPeer says whether the other end of the connection is this machine.
 func loopbackPeer(address string) bool {
 	peer, err := netip.ParseAddrPort(address)
-	return err == nil && peer.Addr().Unmap().IsLoopback()
+	return err == nil && peer.Addr().IsLoopback()
 }
 
 // loopbackHost says whether a browser that sent this Host was pointed at this
@@ -82,7 +82,7 @@ func loopbackHost(host string) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]"))
-	return err == nil && ip.Unmap().IsLoopback()
+	return err == nil && ip.IsLoopback()
 }
 
 // ownOrigin says whether the request comes from a page of this very server, or from

@@ -26,7 +26,8 @@ type Config struct {
 	// OperatorToken makes a short-lived operator token for the demo. It is called
 	// from many goroutines. Nil: nobody is let in without a token.
 	OperatorToken func() (string, error)
-	// DemoNote is what the ribbon says. Empty: the page's own words, in the reader's language.
+	// DemoNote is what the ribbon says in English. Empty, and in other languages: the
+	// page's own words, which name no numbers.
 	DemoNote string
 }
 

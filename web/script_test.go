@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, append([]string{"--test"}, tests...)...)
+	cmd := exec.CommandContext(ctx, node, append([]string{"--test", "--test-reporter=spec"}, tests...)...)
 	cmd.Env = append(os.Environ(), "CLOSE_CODES="+string(codes))
 	out, err := cmd.CombinedOutput()
 	if err != nil {

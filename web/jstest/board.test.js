@@ -82,15 +82,16 @@ test('the crew adds up whatever the server says', () => {
 
 test('villages: stops of one village share what their names share', () => {
   const v = new Villages();
-  const at = (village, name, lat) => ({ village, name, point: { lat, lon: 109 } });
-  v.learn({ waiting: [{ pickup: at('z', '肇兴 寨门', 25.91), dropoff: at('z', '肇兴 市场', 25.92) }], driving: [], ended: [{ pickup: at('', 'by the tree', 26), dropoff: { village: 'q', name: 'q', point: null } }] });
-  assert.deepEqual(v.all().map((x) => x.name).sort(), ['by the tree', '肇兴']);
+  const at = (village, name, lat, stop = 'gate') => ({ village, name, stop, point: { lat, lon: 109 } });
+  v.learn({ waiting: [{ pickup: at('z', '肇兴 寨门', 25.91), dropoff: at('z', '肇兴 市场', 25.92) }], driving: [], ended: [{ pickup: at('', 'by the tree', 26, ''), dropoff: { village: 'q', name: 'q', stop: '', point: null } }] });
+  v.learn({ waiting: [{ pickup: at('m', 'Mengyan village gate', 26.3), dropoff: at('d', '大稼', 26.4) }], driving: [], ended: [] });
+  assert.deepEqual(v.all().map((x) => x.name).sort(), ['Mengyan village', 'by the tree', '大稼', '肇兴']);
 });
 
 test('villages: bounded, those named longest ago go first', () => {
   const v = new Villages(3);
   for (let i = 0; i < 5; i++) {
-    v.learn({ waiting: [{ pickup: { village: `v${i}`, name: `v${i}`, point: { lat: 26, lon: 109 } }, dropoff: { village: 'v0', name: 'v0', point: { lat: 26, lon: 109 } } }], driving: [], ended: [] });
+    v.learn({ waiting: [{ pickup: { village: `v${i}`, name: `v${i}`, stop: '', point: { lat: 26, lon: 109 } }, dropoff: { village: 'v0', name: 'v0', stop: '', point: { lat: 26, lon: 109 } } }], driving: [], ended: [] });
   }
   assert.deepEqual(v.all().map((x) => x.key).sort(), ['v0', 'v3', 'v4']);
 });

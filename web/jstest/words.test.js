@@ -29,6 +29,12 @@ test('the scripts use words that exist', () => {
   }
 });
 
+test('no word is left over', () => {
+  const page = ['index.html', 'app.js', 'page.js', 'map.js', 'words.js'].map(read).join('').replaceAll(/^  [\w']+: /gm, '');
+  const parts = /^legend|\./; // put together from a state or a kind
+  for (const key of Object.keys(en)) assert.ok(parts.test(key) || page.includes(`'${key}'`) || page.includes(`"${key}"`), key);
+});
+
 test('blanks are filled once and with text only', () => {
   const w = new Words('en');
   assert.equal(w.say('noDemoToken', { why: '{why} $& <b>' }), 'No demo token: {why} $& <b>');

@@ -175,7 +175,7 @@ function showMore() {
 }
 
 function showCounty() {
-  const name = meta('county') || state.board?.area || words.say('county');
+  const name = meta('county') || state.board?.area || words.say('title');
   putName($('county'), name);
   const waiting = state.board?.numbers.waiting;
   document.title = `${waiting ? `(${waiting}) ` : ''}${name} · 村通`;
@@ -184,6 +184,7 @@ function showCounty() {
 function showPlanWords() {
   const n = state.board?.drivers.length ?? 0;
   $('plan').setAttribute('aria-label', words.say('planLabel', { drivers: n, waiting: state.board?.waiting.length ?? 0 }));
+  $('plan-empty').hidden = !plan.empty;
   put($('beyond'), plan.beyond ? words.say('beyond', { n: plan.beyond }) : '');
 }
 
@@ -199,9 +200,7 @@ function showLegend() {
 
 function showRibbon() {
   $('ribbon').hidden = !state.demo;
-  const note = meta('demo');
-  put($('note'), note || words.say('demoNote'));
-  if (note) $('note').lang = 'en';
+  put($('note'), (words.tag === 'en' && meta('demo')) || words.say('demoNote'));
 }
 
 function showWords() {

@@ -114,7 +114,7 @@ function readVehicle(v) {
 function readPlace(p) {
   const o = object(p);
   const name = text(o.name) || [text(o.village), text(o.stop)].filter(Boolean).join(' ');
-  return { name, village: text(o.village), note: text(o.note), point: readPoint(p) };
+  return { name, village: text(o.village), stop: text(o.stop), note: text(o.note), point: readPoint(p) };
 }
 
 // The server speaks only WGS-84; anything else would be drawn in the wrong place.
@@ -198,7 +198,7 @@ export class Villages {
     this.#known.delete(key);
     this.#known.set(key, {
       key,
-      name: known ? common(known.name, place.name) : place.name,
+      name: known ? common(known.name, villageOf(place)) : villageOf(place),
       point: known?.point ?? place.point,
       named: Math.min((known?.named ?? 0) + 1, 1e9),
     });
@@ -209,6 +209,12 @@ export class Villages {
   all() {
     return [...this.#known.values()];
   }
+}
+
+// A stop is named after its village and itself: 肇兴 寨门.
+function villageOf({ name, stop }) {
+  const cut = name.lastIndexOf(' ');
+  return stop !== '' && cut > 0 ? name.slice(0, cut) : name;
 }
 
 // What two stops of one village have in common is the village's name.

@@ -27,7 +27,7 @@ const DEAD_MS = 20_000;
 // Codes from 4500 on say "not as you are"; these three say so from the standard range.
 const BROKEN = new Set([1003, 1007, 1009]);
 // The least wait before coming back, where the server asks for one.
-const LEAST_WAIT_MS = new Map([[4008, 1000], [4010, 1000], [4013, 10_000], [4014, 30_000]]);
+const LEAST_WAIT_MS = new Map([[1002, 10_000], [4008, 1000], [4010, 1000], [4013, 10_000], [4014, 30_000]]);
 // What a person can do about a close that does not heal by itself.
 const FATAL = new Map([[4500, 'token'], [4503, 'token'], [4505, 'token'], [4504, 'replaced']]);
 

@@ -34,6 +34,11 @@ export class Plan {
     this.refresh();
   }
 
+  /** There is nothing to draw yet. */
+  get empty() {
+    return this.#projection === null;
+  }
+
   /** Takes a new board; marks glide to where it has them. */
   show(board, villages) {
     this.#board = board;
@@ -96,14 +101,15 @@ export class Plan {
     this.#paint(1);
   }
 
-  // The frame stays until something falls out of it: a plan that creeps is hard to read.
+  // The frame stays while another would hold no more: a plan that creeps is hard to read.
   #frame() {
-    const places = this.#villages.map((v) => v.point);
     const drivers = this.#board.drivers.filter((d) => d.fix).map((d) => d.fix);
-    const points = [...places, ...drivers];
-    if (points.length === 0) return;
-    if (this.#projection && places.every((p) => this.#projection.holds(p))) return;
-    this.#projection = new Projection(points);
+    const points = [...this.#villages.map((v) => v.point), ...drivers];
+    const held = (projection) => points.filter((p) => projection.holds(p)).length;
+    if (points.length === 0 || (this.#projection && held(this.#projection) === points.length)) return;
+    const other = new Projection(points);
+    if (this.#projection && held(other) <= held(this.#projection)) return;
+    this.#projection = other;
     this.#projection.fit(this.#width, this.#height, 18);
   }
 
@@ -181,7 +187,7 @@ export class Plan {
     ctx.font = `500 ${size}px ${this.#font}`;
     ctx.textBaseline = 'middle';
     ctx.fillStyle = this.#colours.muted;
-    const labels = [];
+    const labels = new Map();
     for (const v of this.#villages) {
       const { x, y } = this.#projection.pixels(v.point);
       ctx.beginPath();
@@ -189,10 +195,10 @@ export class Plan {
       ctx.fill();
       reserved.push({ left: x - 3, right: x + 3, top: y - 3, bottom: y + 3 });
       const name = brief(v.name);
-      labels.push({ name, x, y, width: ctx.measureText(name).width, gap: 9, named: v.named });
+      labels.set(name, { name, x, y, width: ctx.measureText(name).width, gap: 9, named: v.named });
     }
-    labels.sort((a, b) => b.named - a.named || (a.name < b.name ? -1 : 1));
-    const settled = settle(labels, reserved, size + 1, { width: this.#width, height: this.#height });
+    const order = [...labels.values()].sort((a, b) => b.named - a.named || (a.name < b.name ? -1 : 1));
+    const settled = settle(order, reserved, size + 1, { width: this.#width, height: this.#height });
     for (const { label, x, y, align } of settled) {
       ctx.textAlign = align;
       outlined(ctx, label.name, x, y, this.#colours.ground, this.#colours.muted);
@@ -221,6 +227,7 @@ export class Plan {
   #paintTrips(ctx) {
     ctx.lineWidth = 1.2;
     ctx.setLineDash([2, 4]);
+    ctx.globalAlpha = this.#found ? 0.35 : 0.9;
     for (const t of this.#board.driving) {
       const m = this.#marks.get(t.driver);
       const to = (t.look === 'riding' ? t.dropoff : t.pickup).point;
@@ -229,6 +236,7 @@ export class Plan {
       line(ctx, this.#projection.pixels(m.now), this.#projection.pixels(to));
     }
     ctx.setLineDash([]);
+    ctx.globalAlpha = 1;
   }
 
   #paintWaiting(ctx) {
@@ -301,12 +309,6 @@ export class Plan {
       if (t.pickup.point) near(this.#projection.pixels(t.pickup.point), { driver: '', trip: t.id });
     }
     return best;
-  }
-
-  /** Where a driver is drawn, for tests and for nobody else to rely on; null when he is not. */
-  whereIs(driver) {
-    const m = this.#marks.get(driver);
-    return m && this.#projection ? this.#projection.pixels(m.now) : null;
   }
 
   #listen() {

@@ -3,9 +3,8 @@
 
 const en = {
   title: 'Dispatch board',
-  county: 'County',
   demo: 'Demo',
-  demoNote: 'Simulated drivers and riders; vehicles move 60 times faster than life; roads are not real.',
+  demoNote: 'Simulated drivers and riders; vehicles move many times faster than life; the places are real, the roads are not.',
   otherLanguage: '中文',
   otherLanguageLabel: '切换为中文',
 
@@ -49,8 +48,7 @@ const en = {
   busy: 'busy',
   silent: 'silent',
   latency: 'Request to offer',
-  latencyHalf: 'half within',
-  latencyMost: '99 % within {time}, {n} offers',
+  latencyMost: 'median; 99 % in {time}; {n} offers',
 
   queue: 'Who is waiting',
   queueCaption: 'Trips without a driver, first in the queue first',
@@ -86,7 +84,6 @@ const en = {
   planEmpty: 'No positions yet.',
   planNote: 'Straight lines show who goes where. No roads are shown.',
   north: 'N',
-  grid: 'grid {km}',
   beyond: '{n} beyond the edge',
   legendFree: 'free',
   legendAsked: 'being asked',
@@ -98,7 +95,6 @@ const en = {
   cardHeard: 'heard {time} ago',
   cardSilent: 'not heard of lately',
   cardFree: 'free',
-  showOnPlan: 'Show on the plan: {what}',
   close: 'Close',
 
   seconds: '{n} s',
@@ -141,15 +137,12 @@ const en = {
   'class.minibus': 'minibus',
   'class.bus': 'bus',
   'class.pickup': 'pickup truck',
-
-  noScript: 'This page needs JavaScript.',
 };
 
 const zh = {
   title: '调度看板',
-  county: '县域',
   demo: '演示',
-  demoNote: '司机与乘客均为模拟；车辆行驶速度为实际的 60 倍；道路并非真实。',
+  demoNote: '司机与乘客均为模拟；车辆行驶速度远快于实际；地名真实，道路并非真实。',
   otherLanguage: 'English',
   otherLanguageLabel: 'Switch to English',
 
@@ -193,8 +186,7 @@ const zh = {
   busy: '忙碌',
   silent: '失联',
   latency: '叫车到派单',
-  latencyHalf: '半数不超过',
-  latencyMost: '99 % 不超过 {time}，共 {n} 次派单',
+  latencyMost: '中位数；99 % 不超过 {time}；{n} 次',
 
   queue: '谁在等车',
   queueCaption: '尚无司机的订单，排在前面的在先',
@@ -230,7 +222,6 @@ const zh = {
   planEmpty: '尚无位置。',
   planNote: '直线只表示谁去哪里，图中没有道路。',
   north: '北',
-  grid: '网格 {km}',
   beyond: '另有 {n} 辆在图外',
   legendFree: '空闲',
   legendAsked: '派单中',
@@ -242,7 +233,6 @@ const zh = {
   cardHeard: '{time}前上报',
   cardSilent: '近期没有上报',
   cardFree: '空闲',
-  showOnPlan: '在图上显示：{what}',
   close: '关闭',
 
   seconds: '{n} 秒',
@@ -285,8 +275,6 @@ const zh = {
   'class.minibus': '小客车',
   'class.bus': '客车',
   'class.pickup': '皮卡',
-
-  noScript: '本页需要 JavaScript。',
 };
 
 /** The languages, by their tag. */
