@@ -161,7 +161,7 @@ func (c *child) runOnce() (said string, err error) {
 	words := &childLog{log: c.log}
 	cmd := exec.Command(c.path, c.args()...)
 	cmd.Dir = c.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // our own holds secrets
+	cmd.Env = childEnvironment()
 	cmd.Stdout, cmd.Stderr = words, words
 	cmd.WaitDelay = time.Second // a rewriting process may hold the pipe
 	cmd.SysProcAttr = &syscall.SysProcAttr{

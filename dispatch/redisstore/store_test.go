@@ -193,3 +193,16 @@ func TestEmbeddedTimePasses(t *testing.T) {
 	s.mirror.Set(t.Context(), "soon", "gone", 50*time.Millisecond)
 	eventually(t, "the key has expired", func() bool { return s.mirror.Exists(t.Context(), "soon").Val() == 0 })
 }
+
+// Positions are people's, and loopback is open to everybody on a machine.
+func TestEmbeddedIsNotOpenToOthers(t *testing.T) {
+	s := open(t, Config{Mode: ModeEmbedded})
+	stranger := s.target
+	stranger.password = ""
+	client := stranger.client(1)
+	defer client.Close()
+	err := client.Ping(t.Context()).Err()
+	if reasonOf(err) != reasonDenied || !isRefusal(err) {
+		t.Errorf("a stranger is told %v", err)
+	}
+}
