@@ -160,9 +160,9 @@ func testRelease(t *testing.T, h harness) {
 
 func testLostData(t *testing.T, h harness) {
 	id := newArea()
+	h.writer(t, id)
+	h.writer(t, id)
 	a := h.writer(t, id)
-	acquire(t, h.store.Area(id))
-	a = h.writer(t, id)
 	appendFacts(t, a, "one", 0, 2)
 	h.raw(t).Del(t.Context(), a.keys.lease(), a.keys.head(), a.keys.journal())
 
