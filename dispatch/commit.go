@@ -12,6 +12,8 @@ import (
 type batch struct {
 	facts   []Fact
 	notices []Notice
+	// offered is when the requests came that found a driver at once.
+	offered []time.Time
 }
 
 // Bounds of the ledger's calls.
@@ -34,7 +36,12 @@ func (e *Engine) commit(ctx context.Context, b *batch) error {
 	if len(b.notices) > 0 {
 		e.cfg.Teller.Tell(b.notices)
 	}
-	b.facts, b.notices = nil, nil
+	for _, came := range b.offered {
+		took := time.Since(came)
+		e.speed.add(took)
+		e.metrics.matching.Observe(took.Seconds())
+	}
+	*b = batch{}
 	return nil
 }
 

@@ -58,7 +58,8 @@ type Engine struct {
 	batches     int
 	unsaved     int  // facts since the last snapshot
 	leaving     bool // a planned end has begun: ready no more
-	commands    []Input
+	commands    []arrival
+	speed       speed
 	slots       []*Slot
 }
 
@@ -213,16 +214,16 @@ func (e *Engine) step(ctx context.Context) error {
 	e.commands, e.slots = e.inbox.take(e.commands, e.slots)
 	var b batch
 	for _, slot := range e.slots {
-		if err := e.apply(ctx, &b, Moved{Fix: slot.take()}); err != nil {
+		if err := e.apply(ctx, &b, arrival{in: Moved{Fix: slot.take()}}); err != nil {
 			return err
 		}
 	}
-	for _, in := range e.commands {
-		if err := e.apply(ctx, &b, in); err != nil {
+	for _, command := range e.commands {
+		if err := e.apply(ctx, &b, command); err != nil {
 			return err
 		}
 	}
-	if err := e.apply(ctx, &b, Tick{}); err != nil {
+	if err := e.apply(ctx, &b, arrival{in: Tick{}}); err != nil {
 		return err
 	}
 	if err := e.commit(ctx, &b); err != nil {
@@ -236,10 +237,19 @@ func (e *Engine) step(ctx context.Context) error {
 }
 
 // apply lets the core decide on one input, and commits when the batch is full.
-func (e *Engine) apply(ctx context.Context, b *batch, in Input) error {
+func (e *Engine) apply(ctx context.Context, b *batch, came arrival) error {
+	in := came.in
 	begin := time.Now()
 	out := e.core.Apply(e.now(), in)
 	e.metrics.applied(in, out, time.Since(begin))
+	switch in.(type) {
+	case Request:
+		if len(out.Matches) > 0 {
+			b.offered = append(b.offered, came.at)
+		}
+	case Watch:
+		e.addSpeed(out.Notices)
+	}
 	b.facts = append(b.facts, out.Facts...)
 	b.notices = append(b.notices, out.Notices...)
 	e.mirrorOf(in, out)

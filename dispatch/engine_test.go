@@ -389,3 +389,17 @@ func TestMetricsAreWellNamed(t *testing.T) {
 		t.Errorf("lint: %v %v", problems, err)
 	}
 }
+
+func TestEngineShowsItsSpeedOnTheBoard(t *testing.T) {
+	b := start(t, openStore(t), nil)
+	b.onDuty(t)
+	b.submit(t, request("t1"))
+	until(t, "the driver is asked", func() bool { return slices.Contains(b.ears.states("t1"), dispatch.Offered) })
+	b.submit(t, dispatch.Watch{By: dispatch.Actor{Role: dispatch.RoleOperator, ID: "o1"}})
+	until(t, "the board shows one measured offer", func() bool {
+		return b.ears.count(func(n dispatch.Notice) bool {
+			told, ok := n.Body.(dispatch.BoardTold)
+			return ok && told.Matching != nil && told.Matching.Count == 1 && told.Matching.P50 > 0 && told.Matching.P99 >= told.Matching.P50
+		}) == 1
+	})
+}

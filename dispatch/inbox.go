@@ -1,6 +1,9 @@
 package dispatch
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // maxInbox bounds the commands that wait for the engine. When it is full the next
 // command is refused as unavailable; its client repeats it under the same id.
@@ -13,8 +16,14 @@ type inbox struct {
 	wake chan struct{} // holds one token when something may be waiting
 
 	mu       sync.Mutex // guards the following fields
-	commands []Input
+	commands []arrival
 	slots    []*Slot
+}
+
+// arrival is a command and when it came, by the monotonic clock.
+type arrival struct {
+	in Input
+	at time.Time
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
@@ -31,7 +40,7 @@ func (b *inbox) add(in Input) bool {
 	b.mu.Lock()
 	full := len(b.commands) >= maxInbox
 	if !full {
-		b.commands = append(b.commands, in)
+		b.commands = append(b.commands, arrival{in: in, at: time.Now()})
 	}
 	b.mu.Unlock()
 	if !full {
@@ -51,7 +60,7 @@ func (b *inbox) addSlot(s *Slot) {
 }
 
 // take swaps everything that waits for the emptied lists of the last call.
-func (b *inbox) take(commands []Input, slots []*Slot) ([]Input, []*Slot) {
+func (b *inbox) take(commands []arrival, slots []*Slot) ([]arrival, []*Slot) {
 	clear(commands)
 	clear(slots)
 	b.mu.Lock()

@@ -11,6 +11,7 @@ import (
 // an area, a driver or a cell.
 type Metrics struct {
 	apply           *prometheus.HistogramVec
+	matching        prometheus.Histogram
 	requestToOffer  prometheus.Histogram
 	positionAge     prometheus.Histogram
 	candidates      prometheus.Histogram
@@ -42,6 +43,8 @@ var (
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		apply: histogramVec("cuntong_dispatch_apply_seconds", "Time the core takes to decide on one input, by kind of input.", secondsFine, "input"),
+		matching: histogram("cuntong_dispatch_matching_seconds",
+			"Time from a request's arrival in the inbox to its recorded offer being passed on, where a driver was found at once.", secondsMiddle),
 		requestToOffer: histogram("cuntong_dispatch_request_to_offer_seconds",
 			"Time from a request's arrival at the core to an offer for it, its first or a later one; waiting in the queue included.", secondsLong),
 		positionAge: histogram("cuntong_dispatch_position_age_at_match_seconds",
@@ -65,7 +68,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Positions that could not be shown to others."}),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
-	reg.MustRegister(m.apply, m.requestToOffer, m.positionAge, m.candidates, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
+	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
 		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped, gauges{m})
 	return m
 }

@@ -75,7 +75,11 @@ type DutyTold struct {
 }
 
 // BoardTold shows an operator the area. Lossy.
-type BoardTold struct{ Board Board }
+type BoardTold struct {
+	Board Board
+	// Matching is how quick matching has been; nil before the first offer.
+	Matching *MatchingView
+}
 
 func (Done) isNotice()      {}
 func (Refused) isNotice()   {}

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"math"
+	"time"
 
 	"cuntong/dispatch"
 	"cuntong/geo"
@@ -35,7 +36,7 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 	case dispatch.DutyTold:
 		return wire.ServerFrame{Type: wire.TypeDuty, Body: dutyOut(b.On, b.Duty)}, to.Role == dispatch.RoleDriver
 	case dispatch.BoardTold:
-		return wire.ServerFrame{Type: wire.TypeBoard, Body: boardOut(b.Board, now)}, to.Role == dispatch.RoleOperator
+		return wire.ServerFrame{Type: wire.TypeBoard, Body: boardOut(b, now)}, to.Role == dispatch.RoleOperator
 	}
 	return wire.ServerFrame{}, false
 }
@@ -165,7 +166,8 @@ func dutyOut(on bool, v dispatch.DutyView) wire.DutyState {
 	return duty
 }
 
-func boardOut(b dispatch.Board, now dispatch.Instant) wire.Board {
+func boardOut(told dispatch.BoardTold, now dispatch.Instant) wire.Board {
+	b := told.Board
 	board := wire.Board{
 		At:      int64(b.At),
 		Area:    string(b.Area),
@@ -178,6 +180,9 @@ func boardOut(b dispatch.Board, now dispatch.Instant) wire.Board {
 		Free:    b.Free,
 		Silent:  b.Silent,
 	}
+	if m := told.Matching; m != nil {
+		board.Latency = &wire.Latency{RequestToOfferP50MS: millis(m.P50), RequestToOfferP99MS: millis(m.P99), Count: int64(m.Count)}
+	}
 	for state, n := range b.Counts {
 		board.Counts[string(state)] = n
 	}
@@ -187,6 +192,9 @@ func boardOut(b dispatch.Board, now dispatch.Instant) wire.Board {
 	}
 	return board
 }
+
+// millis is d in milliseconds, to the hundredth.
+func millis(d time.Duration) float64 { return math.Round(d.Seconds()*1e5) / 100 }
 
 // tripsOut shows trips to an operator.
 func tripsOut(views []dispatch.TripView, now dispatch.Instant) []wire.Trip {

@@ -125,10 +125,11 @@ func TestOutgoOfTheRest(t *testing.T) {
 		{driver1, dispatch.DutyTold{On: true, Duty: dispatch.DutyView{Driver: "d1", Vehicle: minibus, Since: 5, Plan: dispatch.Plan{{Kind: dispatch.StopPickup, Trip: "t1", Place: dispatch.Place{Name: "x", Note: "NOTE"}}}}},
 			wire.ServerFrame{Type: "duty", Body: wire.DutyState{On: true, Vehicle: &vehicle, Since: 5, Plan: []wire.Stop{{Kind: "pickup", Trip: "t1", Place: wire.PlaceOut{Name: "x", Datum: "wgs84", Note: "NOTE"}}}}}},
 		{driver1, dispatch.DutyTold{}, wire.ServerFrame{Type: "duty", Body: wire.DutyState{}}},
-		{operator, dispatch.BoardTold{Board: dispatch.Board{At: 1, Area: leishan, Counts: map[dispatch.State]int{dispatch.Parked: 2}, OnDuty: 3, Free: 2, Silent: 1,
+		{operator, dispatch.BoardTold{Matching: &dispatch.MatchingView{P50: 1234 * time.Microsecond, P99: 5 * time.Millisecond, Count: 7}, Board: dispatch.Board{At: 1, Area: leishan, Counts: map[dispatch.State]int{dispatch.Parked: 2}, OnDuty: 3, Free: 2, Silent: 1,
 			Drivers: []dispatch.DriverView{{ID: "d1", Vehicle: minibus, Trip: "t1", State: dispatch.Riding, Fix: &fix}}}},
 			wire.ServerFrame{Type: "board", Body: wire.Board{At: 1, Area: "leishan", Counts: map[string]int{"parked": 2}, Waiting: []wire.Trip{}, Driving: []wire.Trip{}, Ended: []wire.Trip{},
-				Drivers: []wire.BoardDriver{{ID: "d1", Vehicle: vehicle, Trip: "t1", State: "riding", Position: &fixWire}}, OnDuty: 3, Free: 2, Silent: 1}}},
+				Drivers: []wire.BoardDriver{{ID: "d1", Vehicle: vehicle, Trip: "t1", State: "riding", Position: &fixWire}}, OnDuty: 3, Free: 2, Silent: 1,
+				Latency: &wire.Latency{RequestToOfferP50MS: 1.23, RequestToOfferP99MS: 5, Count: 7}}}},
 	} {
 		got, ok := outgo(c.who, c.body, outNow)
 		if !ok {
