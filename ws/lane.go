@@ -331,8 +331,9 @@ func (l *lanes) next() (told, bool) {
 	switch {
 	case l.silent:
 	case l.pongDue:
-		l.pongDue = false
-		return told{body: sendPong{l.pong}}, true
+		payload := l.pong
+		l.pong, l.pongDue = nil, false
+		return told{body: sendPong{payload}}, true
 	case l.pingDue:
 		l.pingDue = false
 		return told{body: sendPing{}}, true

@@ -154,7 +154,8 @@ func TestTooManyMalformed(t *testing.T) {
 		p.raw(`{"t":"fly","b":{}}`)
 	}
 	p.want(wire.TypeRefused)
-	p.quiet()
+	p.send(wire.TypePing, "", wire.Ping{})
+	p.until(wire.TypePong)
 	p.raw(`{"t":"fly","b":{}}`)
 	p.wantClose(wire.CloseProtocol)
 	// A sensor that loses its mind is not the program's fault.
@@ -163,7 +164,8 @@ func TestTooManyMalformed(t *testing.T) {
 		q.raw(`{"t":"position","b":{"lat":0,"lon":0,"datum":"wgs84","at":1790000000000}}`)
 	}
 	q.wantRefused("", wire.CodeOutOfRange)
-	q.quiet()
+	q.send(wire.TypePing, "", wire.Ping{})
+	q.until(wire.TypePong)
 }
 
 func TestTooManyFrames(t *testing.T) {

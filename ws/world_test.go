@@ -246,6 +246,19 @@ func (p *phone) want(t wire.Type) wire.ServerFrame {
 	return f
 }
 
+// until reads on to a frame of that type, past refusals: how many come depends on
+// how fast this machine is.
+func (p *phone) until(t wire.Type) wire.ServerFrame {
+	p.t.Helper()
+	for {
+		if f := p.next(); f.Type == t {
+			return f
+		} else if f.Type != wire.TypeRefused {
+			p.t.Fatalf("got %s, want %s", f.Type, t)
+		}
+	}
+}
+
 // wantRefused wants a refusal of that code, and returns it.
 func (p *phone) wantRefused(re, code string) wire.Refused {
 	p.t.Helper()
