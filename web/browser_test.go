@@ -90,6 +90,17 @@ func (p *tab) outside(s *fakeServer) {
 	}
 }
 
+func TestAnEmptyCounty(t *testing.T) {
+	s, p := openBoard(t, demo, wire.Board{At: time.Now().UnixMilli(), Area: "liping"})
+	if !js[bool](p, `["queue", "driving", "ended", "plan"].every((id) => document.getElementById(id + "-empty").checkVisibility()) && document.getElementById("speed").hidden`) {
+		t.Error("the page does not say that there is nobody")
+	}
+	b := newCounty(8, time.Now().Add(time.Minute)).board(5, 4, 1, 1)
+	s.show(b)
+	p.await("somebody", `document.querySelectorAll("#queue tr").length === 4 && !document.getElementById("plan-empty").checkVisibility()`)
+	p.quiet()
+}
+
 func TestRowsKeepTheirPlaceAndFocus(t *testing.T) {
 	b := newCounty(3, time.Now()).board(10, 6, 4, 4)
 	s, p := openBoard(t, demo, b)

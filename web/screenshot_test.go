@@ -22,7 +22,7 @@ var (
 	pageScheme = flag.String("scheme", "light", "light or dark")
 	pageTongue = flag.String("language", "en", "en or zh-CN")
 	wholePage  = flag.Bool("whole", false, "take all of the page, not only what fits")
-	pageCold   = flag.Duration("after", 3*time.Second, "how long the page is to have been live")
+	settled    = flag.Duration("after", 3*time.Second, "how long the page is to have been live")
 )
 
 // TestScreenshot takes the picture of the README:
@@ -52,7 +52,7 @@ func TestScreenshot(t *testing.T) {
 		p.do(chromedp.Click(chromedp.ID("language")))
 	}
 	p.await("a board", `document.body.dataset.link === "live" && document.querySelector("#ended tr, #driving tr, #queue tr")`)
-	<-time.After(*pageCold)
+	<-time.After(*settled)
 	take := chromedp.CaptureScreenshot()
 	if *wholePage {
 		take = chromedp.FullScreenshot(100)

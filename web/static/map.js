@@ -6,7 +6,7 @@ import { HOLLOW, SHAPES } from './marks.js';
 import { Projection, roundLength, settle } from './projection.js';
 
 const GLIDE_MS = 1000; // from one board to the next
-const FRAME_MS = 33;
+const FRAME_MS = 40; // smooth enough, and half of what the screen would take
 // Who has a trip lies above who has none, and is drawn larger.
 const ORDER = ['silent', 'free', 'other', 'done', 'ended', 'waiting', 'asked', 'coming', 'riding'];
 const QUIET = new Set(['silent', 'free']);

@@ -136,7 +136,7 @@ const en = {
   'class.minivan': 'minivan',
   'class.minibus': 'minibus',
   'class.bus': 'bus',
-  'class.pickup': 'pickup truck',
+  'class.pickup': 'pickup',
 };
 
 const zh = {
