@@ -18,7 +18,8 @@ type batch struct {
 
 // Bounds of the ledger's calls.
 const (
-	ledgerTimeout = 2 * time.Second // of one try
+	ledgerTimeout = 2 * time.Second  // of one try
+	saveTimeout   = 10 * time.Second // of one try to save a snapshot, which may be large
 	firstRetry    = 20 * time.Millisecond
 	lastRetry     = time.Second
 	leaveTimeout  = 5 * time.Second // of everything a planned stop still has to do
@@ -51,7 +52,7 @@ func (e *Engine) append(ctx context.Context, facts []Fact) error {
 	e.batches++
 	id := BatchID(fmt.Sprintf("%s-%d", e.cfg.BatchPrefix, e.batches))
 	begin := time.Now()
-	err := e.insist(ctx, "append", func(ctx context.Context) error {
+	err := e.insist(ctx, "append", ledgerTimeout, func(ctx context.Context) error {
 		return e.cfg.Ledger.Append(ctx, id, facts[0].Seq-1, facts)
 	})
 	if err == nil {
@@ -62,17 +63,17 @@ func (e *Engine) append(ctx context.Context, facts []Fact) error {
 
 // insist calls the ledger until the outcome is known. Meanwhile the area is not
 // ready. The end of ctx leaves it a last few seconds.
-func (e *Engine) insist(ctx context.Context, what string, call func(context.Context) error) error {
+func (e *Engine) insist(ctx context.Context, what string, patience time.Duration, call func(context.Context) error) error {
 	wait := firstRetry
 	for try := 1; ; try++ {
-		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTimeout)
+		once, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		err := call(once)
 		cancel()
 		switch {
 		case err == nil:
 			e.recovered()
 			return nil
-		case errors.Is(err, ErrFenced), errors.Is(err, ErrBehind):
+		case isFinal(err):
 			e.cfg.Log.Error("this writer must stop", "what", what, "err", err)
 			return err
 		}
@@ -163,6 +164,9 @@ func (e *Engine) acquire(ctx context.Context) error {
 			e.cfg.Log.Info("lease taken", "epoch", epoch)
 			return nil
 		}
+		if isFinal(err) {
+			return err
+		}
 		if !said {
 			e.cfg.Log.Warn("waiting for the area", "err", err)
 			said = true
@@ -183,8 +187,7 @@ func (e *Engine) replay(ctx context.Context) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		e.core = NewCore(e.cfg.Area, e.cfg.Rules, e.cfg.Router)
 		err := e.replayOnce(ctx)
-		var bad *badJournal
-		if err == nil || errors.As(err, &bad) || errors.Is(err, ErrBehind) || errors.Is(err, ErrFenced) {
+		if err == nil || isFinal(err) {
 			return err
 		}
 		e.stalled("reading the journal", 1, err)
@@ -196,11 +199,10 @@ func (e *Engine) replay(ctx context.Context) error {
 	}
 }
 
-// badJournal is a journal that cannot be replayed, however often it is read.
-type badJournal struct{ err error }
-
-func (b *badJournal) Error() string { return "the journal cannot be replayed: " + b.err.Error() }
-func (b *badJournal) Unwrap() error { return b.err }
+// isFinal says whether an error of the ledger stays, however often it is asked.
+func isFinal(err error) bool {
+	return errors.Is(err, ErrFenced) || errors.Is(err, ErrBehind) || errors.Is(err, ErrDamaged)
+}
 
 // replayOnce reads the journal once. The facts after a snapshot are few, because
 // a snapshot is saved every so many, so they are kept until it is restored.
@@ -215,12 +217,12 @@ func (e *Engine) replayOnce(ctx context.Context) error {
 	}
 	if snapshot != nil {
 		if err := e.core.Restore(snapshot); err != nil {
-			return &badJournal{err}
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
 	for _, f := range facts {
 		if err := e.core.Replay(f); err != nil {
-			return &badJournal{err}
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
 	return nil
@@ -249,7 +251,7 @@ func (e *Engine) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("snapshot of area %s: %w", e.cfg.Area.ID, err)
 	}
-	err = e.insist(ctx, "snapshot", func(ctx context.Context) error {
+	err = e.insist(ctx, "snapshot", saveTimeout, func(ctx context.Context) error {
 		return e.cfg.Ledger.Save(ctx, e.core.Seq(), state)
 	})
 	if err == nil {

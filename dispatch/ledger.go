@@ -24,6 +24,9 @@ var (
 	// ErrBehind: the journal's head is not where the writer left it. Facts were lost or
 	// written by somebody else. Stop, and start again from what the journal holds.
 	ErrBehind = errors.New("the journal's head is not where this writer left it")
+	// ErrDamaged: what the ledger holds of this area is not whole, or a later program
+	// wrote it. Reading it again will not help: look at it, or restore a backup.
+	ErrDamaged = errors.New("the record of this area cannot be read")
 )
 
 // Ledger is the durable record of one area. One goroutine uses it at a time.
@@ -38,8 +41,8 @@ type Ledger interface {
 	Release(ctx context.Context) error
 
 	// Load returns the newest snapshot (nil and 0 when there is none) and calls each
-	// for every fact after it, in order and without a gap. A fact that cannot be read
-	// is an error: nothing is skipped.
+	// for every fact after it, in order and without a gap. A fact that is missing or
+	// cannot be read is ErrDamaged: nothing is skipped. Other errors may pass.
 	Load(ctx context.Context, each func(Fact) error) (snapshot []byte, at Seq, err error)
 
 	// Append records facts, all or none, after the fact with sequence after. Three

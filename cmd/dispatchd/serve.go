@@ -153,7 +153,7 @@ func (s *server) buildEngines() error {
 
 func (s *server) buildHTTP(ctx context.Context) error {
 	s.ready = &readiness{check: s.notReady}
-	page := web.Handler(web.Config{Demo: s.cfg.Demo, OperatorToken: s.demoOperator, DemoNote: s.cfg.demoNote()})
+	page := web.Handler(web.Config{County: s.county.areas[0].Name, Demo: s.cfg.Demo, OperatorToken: s.demoOperator, DemoNote: s.cfg.demoNote()})
 	public, err := ws.Listen(ctx, s.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("public side: %w", err)

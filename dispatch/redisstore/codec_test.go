@@ -110,7 +110,7 @@ func TestUnsealRefuses(t *testing.T) {
 		strings.Replace(string(good), "state", "stats", 1),
 		"cuntong-snapshot\n",
 	} {
-		if _, _, err := unsealSnapshot("a1", []byte(bad)); !errors.Is(err, ErrDamaged) {
+		if _, _, err := unsealSnapshot("a1", []byte(bad)); !errors.Is(err, dispatch.ErrDamaged) {
 			t.Errorf("%q: error is %v", bad, err)
 		}
 	}

@@ -181,7 +181,7 @@ func load(t *testing.T, a *Area) (snapshot []byte, at dispatch.Seq, read []dispa
 			read = append(read, f)
 			return nil
 		})
-		if err == nil || errors.Is(err, ErrDamaged) {
+		if err == nil || errors.Is(err, dispatch.ErrDamaged) {
 			break
 		}
 	}

@@ -15,11 +15,6 @@ const (
 	loadAttempts = 5
 )
 
-// ErrDamaged says that an area's record is not whole, or was written by a later
-// program. Loading again does not help: start the later program, or get the
-// server's files back from a backup. Going on without a part would forget trips.
-var ErrDamaged = errors.New("the record of this area cannot be read")
-
 // errMoved: a snapshot was saved while the journal was read.
 var errMoved = errors.New("a snapshot was saved meanwhile")
 
@@ -27,7 +22,7 @@ var errMoved = errors.New("a snapshot was saved meanwhile")
 // no lease. It calls each only when everything has been read and found whole, so
 // that starting again, because a writer saved a snapshot meanwhile, calls nothing
 // twice. The facts since the last snapshot must therefore fit into memory. It
-// returns [ErrDamaged] when a part is missing; other errors may pass.
+// returns [dispatch.ErrDamaged] when a part is missing; other errors may pass.
 func (a *Area) Load(ctx context.Context, each func(dispatch.Fact) error) (snapshot []byte, at dispatch.Seq, err error) {
 	if a.bad != nil {
 		return nil, 0, a.bad
@@ -56,7 +51,7 @@ func (a *Area) loadWhole(ctx context.Context) (snapshot []byte, at dispatch.Seq,
 			return snapshot, at, facts, err
 		}
 		if attempt > 0 && at == before {
-			return nil, 0, nil, fmt.Errorf("%w: head and snapshot do not belong together: %w", ErrDamaged, err)
+			return nil, 0, nil, fmt.Errorf("%w: head and snapshot do not belong together: %w", dispatch.ErrDamaged, err)
 		}
 	}
 	return nil, 0, nil, err
@@ -101,7 +96,7 @@ func (a *Area) readJournal(ctx context.Context, at dispatch.Seq) ([]dispatch.Fac
 			return facts, nil
 		}
 		if got+1-next < loadPage {
-			return nil, fmt.Errorf("%w: the head says that fact %d is the last, and the journal does not end there: facts are missing or too many (read to %d)", ErrDamaged, last, got)
+			return nil, fmt.Errorf("%w: the head says that fact %d is the last, and the journal does not end there: facts are missing or too many (read to %d)", dispatch.ErrDamaged, last, got)
 		}
 	}
 }
@@ -132,14 +127,14 @@ func (a *Area) readPage(ctx context.Context, at, next dispatch.Seq) (entries []s
 // readEntry reads the entry where a fact should be.
 func readEntry(want dispatch.Seq, id, line string) (dispatch.Fact, error) {
 	if id != decimal(want)+"-0" {
-		return dispatch.Fact{}, fmt.Errorf("%w: the journal has %.40s where fact %d should be: a fact is missing", ErrDamaged, id, want)
+		return dispatch.Fact{}, fmt.Errorf("%w: the journal has %.40s where fact %d should be: a fact is missing", dispatch.ErrDamaged, id, want)
 	}
 	fact, err := dispatch.UnmarshalFact([]byte(line))
 	if err != nil {
-		return dispatch.Fact{}, fmt.Errorf("%w: journal entry %d: %w", ErrDamaged, want, err)
+		return dispatch.Fact{}, fmt.Errorf("%w: journal entry %d: %w", dispatch.ErrDamaged, want, err)
 	}
 	if fact.Seq != want {
-		return dispatch.Fact{}, fmt.Errorf("%w: journal entry %d holds fact %d", ErrDamaged, want, fact.Seq)
+		return dispatch.Fact{}, fmt.Errorf("%w: journal entry %d holds fact %d", dispatch.ErrDamaged, want, fact.Seq)
 	}
 	return fact, nil
 }

@@ -127,7 +127,7 @@ func testDamage(t *testing.T, h harness) {
 			t.Fatal(c.name, err)
 		}
 		snapshot, _, _, err := load(t, a)
-		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), c.want) || snapshot != nil {
+		if !errors.Is(err, dispatch.ErrDamaged) || !strings.Contains(err.Error(), c.want) || snapshot != nil {
 			t.Errorf("%s: snapshot %q, error %v, want one with %q", c.name, snapshot, err, c.want)
 		}
 	}

@@ -70,31 +70,31 @@ func sealSnapshot(area geo.AreaID, at dispatch.Seq, state []byte) []byte {
 	return append(sealed, state...)
 }
 
-// unsealSnapshot reads what sealSnapshot wrote. Any error is an ErrDamaged.
+// unsealSnapshot reads what sealSnapshot wrote. Any error is an dispatch.ErrDamaged.
 func unsealSnapshot(area geo.AreaID, sealed []byte) (state []byte, at dispatch.Seq, err error) {
 	header, state, ok := bytes.Cut(sealed, []byte("\n"))
 	if !ok || len(header) > maxSnapshotHeader {
-		return nil, 0, fmt.Errorf("%w: the snapshot has no header", ErrDamaged)
+		return nil, 0, fmt.Errorf("%w: the snapshot has no header", dispatch.ErrDamaged)
 	}
 	fields := strings.Split(string(header), " ")
 	if fields[0] != snapshotMagic || len(fields) < 2 {
-		return nil, 0, fmt.Errorf("%w: the snapshot does not begin with %s", ErrDamaged, snapshotMagic)
+		return nil, 0, fmt.Errorf("%w: the snapshot does not begin with %s", dispatch.ErrDamaged, snapshotMagic)
 	}
 	if fields[1] != snapshotFormat {
-		return nil, 0, fmt.Errorf("%w: the snapshot's format is %.20q and this program reads %s: run a newer one", ErrDamaged, fields[1], snapshotFormat)
+		return nil, 0, fmt.Errorf("%w: the snapshot's format is %.20q and this program reads %s: run a newer one", dispatch.ErrDamaged, fields[1], snapshotFormat)
 	}
 	if len(fields) != 6 || fields[2] != string(area) {
-		return nil, 0, fmt.Errorf("%w: the snapshot's header is %q and the area is %s", ErrDamaged, header, area)
+		return nil, 0, fmt.Errorf("%w: the snapshot's header is %q and the area is %s", dispatch.ErrDamaged, header, area)
 	}
 	seq, err := strconv.ParseUint(fields[3], 10, 53)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: the snapshot's sequence is %.20q", ErrDamaged, fields[3])
+		return nil, 0, fmt.Errorf("%w: the snapshot's sequence is %.20q", dispatch.ErrDamaged, fields[3])
 	}
 	if fields[4] != strconv.Itoa(len(state)) {
-		return nil, 0, fmt.Errorf("%w: the snapshot should have %.20s bytes and has %d", ErrDamaged, fields[4], len(state))
+		return nil, 0, fmt.Errorf("%w: the snapshot should have %.20s bytes and has %d", dispatch.ErrDamaged, fields[4], len(state))
 	}
 	if sum := fmt.Sprintf("%08x", crc32.Checksum(state, castagnoli)); fields[5] != sum {
-		return nil, 0, fmt.Errorf("%w: the snapshot's checksum is %.8s and should be %s", ErrDamaged, sum, fields[5])
+		return nil, 0, fmt.Errorf("%w: the snapshot's checksum is %.8s and should be %s", dispatch.ErrDamaged, sum, fields[5])
 	}
 	return state, dispatch.Seq(seq), nil
 }
