@@ -171,30 +171,31 @@ func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {
 	return body, err
 }
 
-// record is a fact on paper.
-type record struct {
-	Format int             `json:"v"`
-	Seq    Seq             `json:"seq"`
-	At     Instant         `json:"at"`
-	Kind   string          `json:"kind"`
-	Body   json.RawMessage `json:"body"`
-	Cause  *Cause          `json:"cause,omitempty"`
+// record is a fact on paper. B is the body's type on writing, and what is yet to
+// be read on reading.
+type record[B any] struct {
+	Format int     `json:"v"`
+	Seq    Seq     `json:"seq"`
+	At     Instant `json:"at"`
+	Kind   string  `json:"kind"`
+	Body   B       `json:"body"`
+	Cause  *Cause  `json:"cause,omitempty"`
 }
 
 // MarshalFact writes a fact as one line of JSON.
 func MarshalFact(f Fact) ([]byte, error) {
-	body, err := json.Marshal(f.Body)
+	line, err := json.Marshal(record[FactBody]{Format: FactFormat, Seq: f.Seq, At: f.At, Kind: f.Body.kind(), Body: f.Body, Cause: f.Cause})
 	if err != nil {
 		return nil, fmt.Errorf("fact %d: %w", f.Seq, err)
 	}
-	return json.Marshal(record{Format: FactFormat, Seq: f.Seq, At: f.At, Kind: f.Body.kind(), Body: body, Cause: f.Cause})
+	return line, nil
 }
 
 // UnmarshalFact reads what [MarshalFact] of this or an earlier version wrote. A
 // fact of a later version or an unknown kind is an error: leaving one out would
 // give another state than the one people were told of.
 func UnmarshalFact(line []byte) (Fact, error) {
-	var r record
+	var r record[json.RawMessage]
 	if err := json.Unmarshal(line, &r); err != nil {
 		return Fact{}, fmt.Errorf("fact: %w", err)
 	}
