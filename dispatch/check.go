@@ -133,6 +133,14 @@ func (c *Core) checkSoft(fail func(string, ...any)) {
 			fail("driver %s is available: %t, in the index: %t", id, c.available(id), indexed)
 		}
 	}
+	for id := range c.drivers {
+		if _, quiet := c.quiet.by[id]; quiet == (c.fixes[id] != nil) {
+			fail("driver %s is quiet: %t, has a position: %t", id, quiet, c.fixes[id] != nil)
+		}
+	}
+	if len(c.quiet.by)+len(c.fixes) != len(c.drivers) {
+		fail("%d drivers are quiet and %d heard of, of %d on duty", len(c.quiet.by), len(c.fixes), len(c.drivers))
+	}
 	if c.free.Len() != free {
 		fail("the index holds %d drivers: %d are free", c.free.Len(), free)
 	}

@@ -144,6 +144,7 @@ func (e *Engine) load(ctx context.Context) error {
 		e.cfg.Log.Warn("the clock is behind the journal: time goes on from the newest fact", "behind", behind)
 		e.clockOffset = behind
 	}
+	e.core.Resume(e.now())
 	e.warmPositions(ctx)
 	e.metrics.replay.Set(time.Since(begin).Seconds())
 	e.cfg.Log.Info("area loaded", "seq", e.core.Seq(), "open_trips", len(e.core.deadlines.heap),

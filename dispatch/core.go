@@ -38,6 +38,7 @@ type Core struct {
 	// Soft: where drivers are.
 	fixes map[DriverID]*fixed
 	fresh freshList
+	quiet quiet
 	free  *geo.Index[DriverID] // drivers who may be asked now
 	// forgotten are the drivers whose position was dropped and is yet to be unshown.
 	forgotten []DriverID

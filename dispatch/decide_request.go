@@ -29,6 +29,14 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if !ok {
 		return nil, refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")
 	}
+	if direct.Duration > c.rules.MaxRide {
+		return nil, refuse(Invalid, "too_far", fmt.Sprintf("The ride would take %d minutes: at most %d can be booked.",
+			int(direct.Duration.Minutes()), int(c.rules.MaxRide.Minutes())))
+	}
+	if by := order.ArriveBy; by != 0 && order.PickupWindow.From.Add(direct.Duration) > by {
+		return nil, refuse(Invalid, "too_late", fmt.Sprintf("The ride takes %d minutes: nobody could be there in time. Ask for a later arrival.",
+			int(direct.Duration.Minutes())))
+	}
 	patience := now.Add(c.rules.Patience)
 	if to := order.PickupWindow.To; to != 0 {
 		patience = min(patience, to)
@@ -57,8 +65,8 @@ func checkOrder(now Instant, o Order) *Refusal {
 		return refuse(Invalid, "product", "Only solo trips can be booked.")
 	case load.Seats < 1 || load.Seats > maxSeats:
 		return refuse(Invalid, "seats", fmt.Sprintf("Ask for 1 to %d seats.", maxSeats))
-	case load.Wheelchairs < 0 || load.Wheelchairs > maxWheelchairs:
-		return refuse(Invalid, "wheelchairs", fmt.Sprintf("Ask for 0 to %d wheelchair places.", maxWheelchairs))
+	case load.Wheelchairs < 0 || load.Wheelchairs > min(maxWheelchairs, load.Seats):
+		return refuse(Invalid, "wheelchairs", fmt.Sprintf("Ask for 0 to %d wheelchair places, and no more than seats.", maxWheelchairs))
 	case load.GoodsLitres < 0 || load.GoodsLitres > maxGoodsLitres:
 		return refuse(Invalid, "goods_l", fmt.Sprintf("Ask for 0 to %d litres of goods.", maxGoodsLitres))
 	case o.Pickup.Point.Validate() != nil || o.Dropoff.Point.Validate() != nil:

@@ -101,10 +101,14 @@ func (c *Core) fold(f Fact) {
 	case DutyStarted:
 		c.free.Remove(b.Driver) // another vehicle is another chance
 		c.drivers[b.Driver] = &Driver{ID: b.Driver, Vehicle: b.Vehicle, Since: f.At}
+		if c.fixes[b.Driver] == nil {
+			c.quiet.add(b.Driver, f.At)
+		}
 		c.settle(b.Driver)
 	case DutyEnded:
 		delete(c.drivers, b.Driver)
 		c.forget(b.Driver)
+		c.quiet.remove(b.Driver)
 	case TripRequested:
 		c.foldRequested(f.At, b)
 	default:

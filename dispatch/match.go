@@ -147,6 +147,7 @@ func (r *run) tick() {
 	for _, id := range r.core.deadlines.due(r.now, maxDue) {
 		r.lapse(r.core.trips[id])
 	}
+	r.sendHome()
 }
 
 // lapse acts on the deadline of t.

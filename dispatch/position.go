@@ -57,6 +57,7 @@ func (r *run) moved(in Moved) {
 	if first {
 		f = &fixed{}
 		c.fixes[fix.Driver] = f
+		c.quiet.remove(fix.Driver)
 	} else {
 		c.fresh.remove(f)
 	}
@@ -115,6 +116,7 @@ func (r *run) follow(fix Fix) {
 func (c *Core) forgetSilent(now Instant) {
 	for f := c.fresh.oldest; f != nil && now.Sub(f.Fix.Received) > c.rules.FreshFor; f = c.fresh.oldest {
 		c.forget(f.Fix.Driver)
+		c.quiet.add(f.Fix.Driver, now)
 	}
 }
 
@@ -149,6 +151,59 @@ func (c *Core) NextSilence() (at Instant, ok bool) {
 		return 0, false
 	}
 	return c.fresh.oldest.Fix.Received.Add(c.rules.FreshFor), true
+}
+
+// quiet holds the drivers on duty who are not heard of, those silent for longest
+// first. The zero value is ready.
+type quiet struct {
+	list freshList
+	by   map[DriverID]*fixed // Fix.Received is since when
+}
+
+func (q *quiet) add(id DriverID, since Instant) {
+	q.remove(id)
+	if q.by == nil {
+		q.by = map[DriverID]*fixed{}
+	}
+	f := &fixed{Fix: Fix{Driver: id, Received: since}}
+	q.by[id] = f
+	q.list.add(f)
+}
+
+func (q *quiet) remove(id DriverID) {
+	if f := q.by[id]; f != nil {
+		q.list.remove(f)
+		delete(q.by, id)
+	}
+}
+
+// Resume begins to count the silence of drivers at now: a writer that starts cannot
+// know whether they spoke while there was none.
+func (c *Core) Resume(now Instant) {
+	for f := c.quiet.list.oldest; f != nil; f = f.newer {
+		f.Fix.Received = now
+	}
+}
+
+// maxSentHome bounds the duties one tick ends for silence.
+const maxSentHome = 16
+
+// sendHome ends the duties of drivers who have been silent for too long and have
+// nothing to do. One who has is looked at again later.
+func (r *run) sendHome() {
+	c := r.core
+	for range maxSentHome {
+		f := c.quiet.list.oldest
+		if f == nil || r.now.Sub(f.Fix.Received) < c.rules.DutySilence {
+			return
+		}
+		id := f.Fix.Driver
+		if !c.drivers[id].Free() {
+			c.quiet.add(id, r.now)
+			continue
+		}
+		r.record(DutyEnded{Driver: id}, nil)
+	}
 }
 
 // available says whether a driver may be asked now: on duty, free, and heard of.

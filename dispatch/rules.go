@@ -17,6 +17,11 @@ type Rules struct {
 	FreshFor time.Duration
 	// Reach is the longest drive to a pickup that a driver is asked for. 1 min to 12 h.
 	Reach time.Duration
+	// MaxRide is the longest ride that can be booked, by the estimate for a car. 1 min to 48 h.
+	MaxRide time.Duration
+	// DutySilence is how long a driver may be on duty without a word while he has
+	// neither offer nor trip; then his duty ends. 1 min to 7 days.
+	DutySilence time.Duration
 	// LapseRest is how long a driver who let an offer lapse is left alone about that trip. 0 to 24 h.
 	LapseRest time.Duration
 	// PickupGrace is how much later than expected a driver may arrive before the trip is overdue. 1 min to 24 h.
@@ -50,6 +55,8 @@ func DefaultRules() Rules {
 		Patience:            30 * time.Minute,
 		FreshFor:            30 * time.Second,
 		Reach:               time.Hour,
+		MaxRide:             6 * time.Hour,
+		DutySilence:         12 * time.Hour,
 		LapseRest:           2 * time.Minute,
 		PickupGrace:         20 * time.Minute,
 		FreeWait:            5 * time.Minute,
@@ -71,6 +78,8 @@ func (r Rules) Validate() error {
 		within("patience", r.Patience, time.Minute, 24*time.Hour),
 		within("position freshness", r.FreshFor, 5*time.Second, 10*time.Minute),
 		within("reach", r.Reach, time.Minute, 12*time.Hour),
+		within("longest ride", r.MaxRide, time.Minute, 48*time.Hour),
+		within("duty silence", r.DutySilence, time.Minute, 7*24*time.Hour),
 		within("lapse rest", r.LapseRest, 0, 24*time.Hour),
 		within("pickup grace", r.PickupGrace, time.Minute, 24*time.Hour),
 		within("free wait", r.FreeWait, 0, 2*time.Hour),

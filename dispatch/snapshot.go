@@ -57,6 +57,7 @@ func (c *Core) Restore(data []byte) error {
 	c.seq, c.last = s.Seq, s.Last
 	for _, d := range s.Drivers {
 		c.drivers[d.ID] = d
+		c.quiet.add(d.ID, s.Last)
 	}
 	for _, t := range slices.SortedFunc(slices.Values(slices.Concat(s.Ended, s.Open)), inQueueOrder) {
 		c.admit(t)

@@ -110,6 +110,9 @@ func (s *stage) act(words []string) ([]Outcome, error) {
 			return nil
 		})
 		return outs, err
+	case "tick":
+		out, err := s.world.step(Tick{})
+		return []Outcome{out}, err
 	case "crash":
 		return nil, s.crash()
 	}
@@ -134,6 +137,10 @@ func (s *stage) rule(name, value string) error {
 		rules.LapseRest = wait
 	case "open_trips_per_passenger":
 		rules.MaxOpenPerPassenger = n
+	case "duty_silence":
+		rules.DutySilence = wait
+	case "max_ride":
+		rules.MaxRide = wait
 	case "keep_ended":
 		rules.KeepEnded = n
 	default:

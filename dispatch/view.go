@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"cuntong/geo"
 )
 
 // view returns t as told to its parties.
@@ -17,8 +19,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		Since:       t.Since,
 		Driver:      t.Driver,
 		Vehicle:     t.Vehicle,
-		Direct:      t.Direct,
-		PickupETA:   t.PickupETA,
+		Direct:      c.ride(t),
 		Overdue:     t.Overdue,
 		EndedBy:     t.EndedBy,
 		EndedWhy:    t.EndedWhy,
@@ -31,8 +32,27 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		v.GivesUpAt = t.Patience
 	case t.State.HasDriver():
 		v.LastPosition = c.positionOf(now, t.Driver)
+		if t.State == Assigned {
+			v.PickupETA = t.PickupETA
+		}
 	}
 	return v
+}
+
+// ride estimates the drive from pickup to drop-off, in the vehicle at hand or, before
+// there is one, in a car.
+func (c *Core) ride(t *Trip) geo.Leg {
+	class := t.Vehicle.Class
+	if t.Offer != nil {
+		class = c.drivers[t.Offer.Driver].Vehicle.Class
+	}
+	if class == "" {
+		return t.Direct
+	}
+	if leg, ok := c.router.Travel(t.Order.Pickup.Point, t.Order.Dropoff.Point, class); ok {
+		return leg.Round()
+	}
+	return t.Direct
 }
 
 // positionOf returns a copy of a driver's position, or nil when none counts.
@@ -46,11 +66,6 @@ func (c *Core) positionOf(now Instant, id DriverID) *Fix {
 }
 
 func (c *Core) offerView(now Instant, t *Trip) OfferView {
-	d := c.drivers[t.Offer.Driver]
-	direct := t.Direct
-	if leg, ok := c.router.Travel(t.Order.Pickup.Point, t.Order.Dropoff.Point, d.Vehicle.Class); ok {
-		direct = leg
-	}
 	return OfferView{
 		ID:          t.Offer.ID,
 		Trip:        t.ID,
@@ -58,7 +73,7 @@ func (c *Core) offerView(now Instant, t *Trip) OfferView {
 		Until:       t.Offer.Until,
 		WaitSeconds: max(0, t.Offer.Until.Sub(now).Seconds()),
 		Approach:    t.Offer.Approach,
-		Direct:      direct,
+		Direct:      c.ride(t),
 		Pickup:      t.Order.Pickup,
 		Dropoff:     t.Order.Dropoff,
 		Load:        t.Order.Load,
