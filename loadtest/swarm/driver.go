@@ -86,7 +86,7 @@ func (d *driver) truth(t wire.Truth, now time.Time) {
 	if !d.onDuty && !d.tidying && !d.calls.asked(wire.TypeDuty) {
 		d.ask(wire.TypeDuty, "", wire.Duty{On: true})
 	}
-	if d.offer != nil && (t.Offer == nil || t.Offer.Offer != d.offer.Offer) && !d.calls.about(d.offer.Trip) {
+	if d.offer != nil && d.overtaken(t.Offer) {
 		d.offer = nil
 		d.rest(now)
 	}
@@ -100,7 +100,7 @@ func (d *driver) truth(t wire.Truth, now time.Time) {
 		}
 		d.see(trip, now, true)
 	}
-	if d.job != nil && !mine[d.job.trip] && !d.calls.about(d.job.trip) {
+	if d.job != nil && !mine[d.job.trip] {
 		d.dropJob(now)
 	}
 	if t.Offer != nil {
@@ -109,6 +109,15 @@ func (d *driver) truth(t wire.Truth, now time.Time) {
 	if d.todo == nothing && d.offer == nil && d.job == nil {
 		d.rest(now)
 	}
+}
+
+// overtaken says whether the offer he holds is over, by the live one in the truth.
+// Without one it may also be that his answer is still on its way.
+func (d *driver) overtaken(live *wire.Offer) bool {
+	if live == nil {
+		return !d.calls.about(d.offer.Trip)
+	}
+	return live.Offer != d.offer.Offer
 }
 
 func (d *driver) frame(body any, at time.Time) {
@@ -339,7 +348,9 @@ func (d *driver) do(what todo, now time.Time) {
 	case accept:
 		if d.offer != nil && d.ask(wire.TypeAccept, d.offer.Trip, wire.Accept{Trip: d.offer.Trip, Offer: d.offer.Offer}) {
 			d.swarm.tally.count(accepts)
-			d.swarm.witness.accepting(d.offer.Trip, now)
+			if d.ready { // else the wait for a signal would be timed with it
+				d.swarm.witness.accepting(d.offer.Trip, now)
+			}
 		}
 	case decline:
 		if d.offer != nil && d.ask(wire.TypeDecline, d.offer.Trip, wire.Decline{Trip: d.offer.Trip, Offer: d.offer.Offer}) {

@@ -34,6 +34,8 @@ type fake struct {
 	memory  map[string]wire.ServerFrame // answers by role:id:command
 	timers  []*time.Timer
 	asked   int // commands so far
+	came    int // requests so far
+	stalled []func()
 	broken  map[string]bool
 	told    map[string]int64 // the newest version by "role:id trip", as far as it went out on a live connection
 }
@@ -45,6 +47,7 @@ type faults struct {
 	replay     bool          // every state is told twice, with an old one in between
 	busy       bool          // every other request is refused once with retry_after
 	turnAway   bool          // no token is good
+	stallUntil int           // no request is answered before so many have come
 	lie        ViolationKind // which promise to break, once
 }
 
@@ -242,8 +245,20 @@ func (s *fake) command(c *fakeClient, f wire.ClientFrame) {
 			return
 		}
 	}
-	if answer.Body != nil {
+	if answer.Body == nil {
+		return
+	}
+	if f.Type != wire.TypeRequest || s.faults.stallUntil == 0 {
 		c.send(answer.Type, f.ID, answer.Body)
+		return
+	}
+	s.came++
+	s.stalled = append(s.stalled, func() { c.send(answer.Type, f.ID, answer.Body) })
+	if s.came >= s.faults.stallUntil {
+		for _, send := range s.stalled {
+			send()
+		}
+		s.stalled = nil
 	}
 }
 

@@ -234,10 +234,7 @@ func (p *phone) ask(kind wire.Type, trip string, body any) bool {
 // live does what every phone does in time: lose its signal, and hang up on a
 // server that does not answer. It returns when to look again.
 func (p *phone) live(now time.Time) time.Time {
-	switch {
-	case p.swarm.calm.Load():
-		p.darkAt = time.Time{}
-	case !p.darkAt.IsZero() && !now.Before(p.darkAt):
+	if !p.darkAt.IsZero() && !now.Before(p.darkAt) {
 		p.goDark(now)
 	}
 	if p.conn != nil && p.calls.late(p.session, now) != nil {
@@ -294,8 +291,12 @@ func (p *phone) planDark(now time.Time) {
 }
 
 // goDark loses the signal: half of the time the connection is cut, half of the
-// time it falls silent.
+// time it falls silent. Before and after the bookings the valleys are lit.
 func (p *phone) goDark(now time.Time) {
+	if p.swarm.calm.Load() {
+		p.planDark(now)
+		return
+	}
 	p.swarm.tally.count(darkStretches)
 	p.darkUntil = now.Add(p.darkFor)
 	p.link.cut(p.conn, p.darkFor, p.rng.IntN(2) == 0)

@@ -51,7 +51,7 @@ type swarm struct {
 
 	// tidying is closed when trips are to be called off.
 	tidying chan struct{}
-	// calm: no phone loses its signal any more. concluded: every stage had its time,
+	// calm: no phone loses its signal now. concluded: every stage had its time,
 	// so that an answer that has not come is missing and not late.
 	calm, concluded atomic.Bool
 	// stage is a string. begun is when the bookings began, in Unix ns; 0 before.
@@ -90,6 +90,7 @@ func newSwarm(cfg Config, p *plan.Plan, answerWait time.Duration) *swarm {
 		},
 	}
 	s.stage.Store("connecting")
+	s.calm.Store(true)
 	s.witness = newWitness(s.tally, cfg.Observer)
 	d, r := &p.Scenario.Drivers, &p.Scenario.Riders
 	every := time.Duration(d.PositionEverySeconds * float64(time.Second))
@@ -161,6 +162,7 @@ func (s *swarm) stages(ctx context.Context, result *Result) error {
 	lap("running", &result.Connecting)
 
 	s.begun.Store(mark.UnixNano())
+	s.calm.Store(false)
 	s.feeder.run(ctx, mark, s.cfg.Finish)
 	s.until(ctx, s.length()-time.Since(mark), s.finished)
 	s.calm.Store(true)

@@ -185,6 +185,34 @@ func TestSwarmOutlivesCutsDarkValleysAndADrain(t *testing.T) {
 	}
 }
 
+// TestBookingsDoNotWaitForTheServer has the fake answer no request before the
+// thirtieth has come. Bookings that waited for answers would then never come to
+// thirty; and latencies that left the waiting out would be shorter than the time
+// between the first booking and the thirtieth, which the plan knows.
+func TestBookingsDoNotWaitForTheServer(t *testing.T) {
+	t.Parallel()
+	const thirtieth = 30
+	s := brisk()
+	s.Riders.Passengers, s.Riders.Agents = 0, 2
+	r := drive3s(t, s, faults{stallUntil: thirtieth})
+	balanced(t, r)
+	p, err := plan.New(s, hamlets(t), seedOf(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at []time.Duration
+	for b := range p.Bookings() {
+		at = append(at, b.At)
+	}
+	if got := r.Counts["requests_done"]; got != int64(len(at)) || len(at) < thirtieth {
+		t.Fatalf("%d requests were answered of %d", got, len(at))
+	}
+	waited := at[thirtieth-1] - at[0]
+	if longest := r.Latencies[requestToDone].Histogram.Max(); longest < waited.Microseconds() {
+		t.Errorf("the first request was answered after the thirtieth, %v later; the longest latency is %d µs", waited, longest)
+	}
+}
+
 // TestEveryBrokenPromiseIsSeen has the fake break each promise once.
 func TestEveryBrokenPromiseIsSeen(t *testing.T) {
 	t.Parallel()
