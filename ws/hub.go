@@ -48,7 +48,7 @@ type Hub struct {
 
 // moment is one reading of the clock: wall for what is told and recorded; up, in
 // milliseconds since the hub began, for waiting, because setting the clock does
-// not move it.
+// not move it. up begins at 1, so that 0 can mean "never".
 type moment struct {
 	wall dispatch.Instant
 	up   int64
@@ -105,7 +105,7 @@ func NewHub(cfg Config) (*Hub, error) {
 
 func (h *Hub) moment() moment {
 	now := h.cfg.Now()
-	return moment{wall: dispatch.InstantOf(now), up: now.Sub(h.started).Milliseconds()}
+	return moment{wall: dispatch.InstantOf(now), up: now.Sub(h.started).Milliseconds() + 1}
 }
 
 // log writes a line whose attributes are only made when somebody reads them.

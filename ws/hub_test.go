@@ -79,6 +79,9 @@ func TestFifthPhoneOfAPassenger(t *testing.T) {
 	// The middle one goes; the others stay.
 	phones[2].hangUp()
 	w.eventually("it is gone", func() bool { return w.hub.Connections()[dispatch.RolePassenger] == 3 })
+	if found := w.hub.directory.find(passenger, nil); len(found) != 3 {
+		t.Errorf("%d connections in the directory, want 3", len(found))
+	}
 	w.area.tell(passenger, dispatch.QueueTold{Trip: "t1", Place: 1, Of: 3})
 	for _, i := range []int{1, 3, 4} {
 		phones[i].want(wire.TypeQueue)

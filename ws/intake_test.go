@@ -118,6 +118,8 @@ func TestIntakeOfPlaces(t *testing.T) {
 			t.Errorf("%s: %+v %v, want %+v", name, got, no, c.want)
 		case c.code != "" && (no == nil || no.Code != c.code || !strings.HasPrefix(no.Say, "pickup: ")):
 			t.Errorf("%s: %+v, want code %s and the field named", name, no, c.code)
+		case name == "unknown village" && !strings.Contains(no.Say, "no village"), name == "unknown stop" && !strings.Contains(no.Say, "no such stop"):
+			t.Errorf("%s: says %q", name, no.Say)
 		}
 	}
 	got, no := place("pickup", point(gcj.Lat, gcj.Lon, wire.DatumGCJ02), testVillages(t))

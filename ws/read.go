@@ -73,7 +73,7 @@ func (c *conn) takeFrame(kind int, r io.Reader) bool {
 
 // collect reads a whole frame into s.in.
 func (c *conn) collect(r io.Reader, s *scratch) ([]byte, error) {
-	c.inside.Store(max(c.hub.moment().up, 1))
+	c.inside.Store(c.hub.moment().up)
 	defer c.inside.Store(0)
 	n := 0
 	for n < len(s.in) {

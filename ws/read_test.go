@@ -259,6 +259,20 @@ func TestPhoneClocks(t *testing.T) {
 	}
 }
 
+func TestClockBehind(t *testing.T) {
+	for _, c := range []struct{ phone, ours, want int64 }{
+		{1_000_000, 1_000_000, 0},
+		{1_000_000, 1_004_999, 0}, // may be the way of the hello
+		{1_004_999, 1_000_000, 0},
+		{1_000_000, 1_005_000, 5_000},
+		{4_600_000, 1_000_000, -3_600_000},
+	} {
+		if got := clockBehind(c.phone, dispatch.Instant(c.ours)); got != c.want {
+			t.Errorf("phone %d, ours %d: behind %d ms, want %d", c.phone, c.ours, got, c.want)
+		}
+	}
+}
+
 func TestPositionReachesTheSlot(t *testing.T) {
 	w := newWorld(t)
 	p := w.connect(driver1)
