@@ -1,6 +1,9 @@
 package geo
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // walk is one best-first search. Its queue holds runs: the kids of an inner node
 // by a lower bound of the distance to anything below them, or keys of a leaf by
@@ -34,6 +37,11 @@ type run[K comparable] struct {
 	best  int // the nearest of them, 0..size-1
 }
 
+// soon is how near a leaf must begin, in its own reaches, for it to be fetched
+// before it is asked for. The nearest eight of a leaf of twenty mostly lie that
+// close; guessing too much costs less than waiting.
+const soon = 0.7
+
 // A float that is not negative sorts as its bits do, and the compiler finds the
 // least integer without a branch to mispredict, which it does not for floats.
 const done = math.MaxUint64
@@ -65,20 +73,26 @@ func (w *walk[K]) run(root *row[K], from vec, yield func(K, Meters) bool) {
 	}
 }
 
-// openRow queues the kids. Passing over only children saves the top of the tree
+// openRow queues the kids. Passing over an only child saves the top of the tree
 // over a single county.
 func (w *walk[K]) openRow(r *row[K]) {
 	if r.used == 1 {
-		for digit := range r.kids {
-			if r.nodes[digit] != nil {
+		for digit, node := range r.nodes {
+			if node != nil {
 				w.openKid(r, digit)
 			}
 		}
 		return
 	}
 	base := len(w.near)
+	near := w.room(arity)
 	for i := range r.kids {
-		w.near = append(w.near, math.Float64bits(r.kids[i].bound2(w.from)))
+		k := &r.kids[i]
+		bound := k.bound(w.from)
+		near[i] = math.Float64bits(bound * bound)
+		if n := len(k.slots); n > 0 && bound < soon*k.reach {
+			prefetch(&k.slots[0].at, &k.slots[min(n, leafMax)-1].at)
+		}
 	}
 	w.queueRun(run[K]{row: r, base: base, size: arity, left: r.used})
 }
@@ -91,19 +105,26 @@ func (w *walk[K]) openKid(r *row[K], digit int) {
 	}
 	for first := 0; first < len(k.slots); first += leafMax {
 		base, slots := len(w.near), k.slots[first:min(first+leafMax, len(k.slots))]
-		for i := range slots {
-			w.near = append(w.near, math.Float64bits(w.from.chord2(slots[i].at)))
+		near := w.room(len(slots))
+		for i := range near {
+			near[i] = math.Float64bits(w.from.chord2(slots[i].at))
 		}
 		w.queueRun(run[K]{row: r, slots: k.slots, digit: digit, first: first,
 			base: base, size: len(slots), left: len(slots)})
 	}
 }
 
-// bound2 is the square of a chord that no key below the kid is nearer than, by
-// the triangle inequality.
-func (k *kid[K]) bound2(from vec) float64 {
-	chord := max(0, math.Sqrt(from.chord2(k.centre))-k.reach-slack)
-	return chord * chord
+// room appends n numbers to near and returns them to be filled.
+func (w *walk[K]) room(n int) []uint64 {
+	base := len(w.near)
+	w.near = slices.Grow(w.near, n)[:base+n]
+	return w.near[base:]
+}
+
+// bound is a chord that no key below the kid is nearer than, by the triangle
+// inequality.
+func (k *kid[K]) bound(from vec) float64 {
+	return max(0, math.Sqrt(from.chord2(k.centre))-k.reach-slack)
 }
 
 func (w *walk[K]) queueRun(r run[K]) {
