@@ -6,7 +6,7 @@
 //
 //	phone ► ServeHTTP ► conn.read ► wire ► may ► intake ► Area.Submit
 //	                                     └► a position ► Positions.Put
-//	phone ◄ conn.write ◄ wire ◄ outgo ◄ lanes ◄ Hub.Tell ◄ engine
+//	phone ◄ conn.write ◄ wire ◄ outgo ◄ lanes ◄ Hub.Teller ◄ engine
 //
 // # Goroutines
 //
