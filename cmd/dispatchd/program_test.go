@@ -278,11 +278,11 @@ func (ph *phone) at(lat, lon float64) {
 	ph.say(`{"t":"position","b":{"lat":%.5f,"lon":%.5f,"datum":"wgs84","at":%d}}`, lat, lon, time.Now().UnixMilli())
 }
 
-// ask books a trip from here to there.
+// ask books a trip from here to a place some kilometres north.
 func (ph *phone) ask(trip string, lat, lon float64) {
 	ph.t.Helper()
 	ph.say(`{"t":"request","id":"ask-%s","b":{"trip":"%s","seats":1,`+
-		`"pickup":{"lat":%.5f,"lon":%.5f,"datum":"wgs84"},"dropoff":{"lat":26.2311,"lon":109.1314,"datum":"wgs84"}}}`, trip, trip, lat, lon)
+		`"pickup":{"lat":%.5f,"lon":%.5f,"datum":"wgs84"},"dropoff":{"lat":%.5f,"lon":%.5f,"datum":"wgs84"}}}`, trip, trip, lat, lon, lat+0.1, lon)
 }
 
 // do gives a driver's command about a trip and waits for the answer.
