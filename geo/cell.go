@@ -97,12 +97,6 @@ func (c Cell) Resolution() int { return int(c >> h3ResolutionShift & 15) }
 
 func (c Cell) base() int { return int(c >> h3BaseShift & 127) }
 
-// digit says which of the seven children of its parent the cell's ancestor of
-// the given resolution (1..15) is.
-func (c Cell) digit(resolution int) int {
-	return int(c >> (h3DigitBits * (MaxResolution - resolution)) & h3DigitMask)
-}
-
 // Parent returns the ancestor of c at a coarser resolution (c itself at its
 // own). A finer one is ErrResolution.
 func (c Cell) Parent(resolution int) (Cell, error) {

@@ -54,7 +54,8 @@ func assemble(villages []Village, rowOf func(int) int, faults *faults) *Gazettee
 		if first, twice := g.byCode[v.Code]; twice {
 			faults.add(rowOf(i), fmt.Sprintf("code %q is that of row %d", v.Code, rowOf(first)))
 		}
-		v.Aliases, v.Pickups = slices.Clone(v.Aliases), slices.Clone(v.Pickups)
+		v.Aliases = append([]string(nil), v.Aliases...)
+		v.Pickups = append([]Pickup(nil), v.Pickups...)
 		g.villages[i], g.byID[v.ID] = v, i
 		if v.Code != "" {
 			g.byCode[v.Code] = i

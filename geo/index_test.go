@@ -410,6 +410,9 @@ func TestCrowdOnOneSpot(t *testing.T) {
 	if err := x.check(); err != nil {
 		t.Fatal(err)
 	}
+	if leaf := x.spots[2_995].leaf; cap(leaf.seqs) > 4*leafMax {
+		t.Errorf("%d keys are left and room for %d", x.Len(), cap(leaf.seqs))
+	}
 	mustAgree(t, x, m, Point{26, 109}, math.MaxInt)
 }
 
