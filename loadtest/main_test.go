@@ -5,16 +5,21 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"cuntong/loadtest/plan"
 	"cuntong/loadtest/swarm"
 	"cuntong/ws/wire"
 
@@ -231,6 +236,45 @@ func TestSecondSignalEndsItAtOnce(t *testing.T) {
 	if _, open := <-finish; open || ctx.Err() == nil {
 		t.Error("two signals did not finish and cancel")
 	}
+}
+
+// TestReadmeNamesEverything holds the tables of README.md against the program.
+func TestReadmeNamesEverything(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, l := range swarm.LatencyInfos() {
+		names = append(names, l.Name)
+	}
+	names = append(names, plan.Names()...)
+	for typ := range scenarioTypes() {
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	var code []string // what stands between backticks
+	for i, part := range strings.Split(string(text), "`") {
+		if i%2 == 1 {
+			code = append(code, part)
+		}
+	}
+	all := strings.Join(code, "\n")
+	for _, name := range names {
+		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).MatchString(all) {
+			t.Errorf("README.md does not name %q", name)
+		}
+	}
+}
+
+// scenarioTypes are the types of the scenario's objects.
+func scenarioTypes() iter.Seq[reflect.Type] {
+	return slices.Values([]reflect.Type{
+		reflect.TypeFor[plan.Scenario](), reflect.TypeFor[plan.Phase](), reflect.TypeFor[plan.Places](), reflect.TypeFor[plan.Drivers](),
+		reflect.TypeFor[plan.Fleet](), reflect.TypeFor[plan.Riders](), reflect.TypeFor[plan.Coverage](),
+	})
 }
 
 func TestProgressIsALineNowAndThen(t *testing.T) {

@@ -124,20 +124,29 @@ func newLatency(l swarm.Latency) Latency {
 	if out.Count == 0 {
 		return out
 	}
-	out.MeanMS, out.MaxMS = round(h.Mean()/1000), quantile(h, 100)
-	out.P50MS, out.P90MS, out.P99MS, out.P999MS = quantile(h, 50), quantile(h, 90), quantile(h, 99), quantile(h, 99.9)
 	// Ten points to each further nine, until fewer than one value lies beyond.
+	asked := []float64{50, 90, 99, 99.9, 100}
 	for i := 0; math.Pow(10, float64(i)/10) <= float64(out.Count) && i <= 60; i++ {
 		p := 100 * (1 - math.Pow(10, -float64(i)/10))
-		out.Curve = append(out.Curve, Point{math.Round(p*1e6) / 1e6, quantile(h, p)})
+		asked = append(asked, math.Round(p*1e6)/1e6)
+	}
+	ms := quantiles(h, asked)
+	out.MeanMS = round(h.Mean() / 1000)
+	out.P50MS, out.P90MS, out.P99MS, out.P999MS, out.MaxMS = ms[0], ms[1], ms[2], ms[3], ms[4]
+	for i := 5; i < len(asked); i++ {
+		out.Curve = append(out.Curve, Point{asked[i], ms[i]})
 	}
 	return out
 }
 
-// quantile is in milliseconds. The histogram answers with the upper edge of a
-// bucket, which must not lie above its greatest value.
-func quantile(h *hdrhistogram.Histogram, p float64) float64 {
-	return round(float64(min(h.ValueAtPercentile(p), h.Max())) / 1000)
+// quantiles are in milliseconds. The histogram answers with the upper edges of its
+// buckets, which must not lie above its greatest value.
+func quantiles(h *hdrhistogram.Histogram, percentiles []float64) []float64 {
+	ms := make([]float64, len(percentiles))
+	for i, us := range h.ValueAtPercentilesSlice(percentiles) {
+		ms[i] = round(float64(min(us, h.Max())) / 1000)
+	}
+	return ms
 }
 
 // round keeps four digits after the point, which is less than the histogram knows.
@@ -188,6 +197,9 @@ func (r *Report) notes() []string {
 	}
 	if lag := r.Figures["feed_lag_p99_ms"]; lag > busyMS {
 		notes = append(notes, fmt.Sprintf("This program was too busy: 1 %% of the bookings reached their rider %.0f ms late or more, and the latencies include that.", lag))
+	}
+	if n := r.Counts["dark_stretches"]; n > 0 {
+		notes = append(notes, fmt.Sprintf("Phones lost their signal %d times, by the scenario. An offer that went to such a phone reached a driver only later: that is the far tail of request_to_offer.", n))
 	}
 	if n := r.Counts["requests_shed"]; n > 0 {
 		notes = append(notes, fmt.Sprintf("%d bookings were never sent: this program could not keep up, or its parties were turned away.", n))

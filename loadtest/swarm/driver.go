@@ -472,7 +472,7 @@ func (d *driver) sendPosition(now time.Time) {
 		panic(fmt.Sprintf("swarm: a position does not make a frame: %v", err))
 	}
 	if d.job != nil {
-		d.track.add(now, d.ahead)
+		d.track.add(now, body)
 	}
 	d.write(frame)
 	d.swarm.tally.count(positionsSent)

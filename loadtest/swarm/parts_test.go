@@ -16,23 +16,31 @@ import (
 )
 
 func TestTrackFindsThePositionOfAFix(t *testing.T) {
-	track := newTrack(3 * time.Second)
+	track := new(track)
 	start := time.UnixMilli(1_760_000_000_000)
-	ahead := 90 * time.Minute
+	const ahead = 90 * time.Minute
+	at := func(i int) time.Time { return start.Add(time.Duration(i) * 3 * time.Second) }
 	for i := range 40 {
-		track.add(start.Add(time.Duration(i)*3*time.Second), ahead)
+		lat := 26 + float64(min(i, 35))*1e-5 // it stands from the 35th on
+		track.add(at(i), wire.Position{Lat: lat, Lon: 108})
 	}
-	newest := start.Add(39 * 3 * time.Second)
-	for _, off := range []time.Duration{0, time.Second, -time.Second} {
-		if at, ok := track.find(newest.Add(ahead + off).UnixMilli()); !ok || !at.Equal(newest) {
-			t.Errorf("a fix %v off was found at %v, %v: want %v", off, at, ok, newest)
+	for _, c := range []struct {
+		name  string
+		place int
+		fixAt time.Duration // off from the position's time
+		want  int
+	}{
+		{"on time", 30, 0, 30},
+		{"with a clock off by seconds", 30, -4 * time.Second, 30},
+		{"standing", 38, 0, 38},
+		{"standing, off by a second", 38, time.Second, 38},
+		{"forgotten", 20, 0, -1},
+	} {
+		fix := wire.Fix{Lat: 26 + float64(min(c.place, 35))*1e-5 + 4e-7, Lon: 108, At: at(c.place).Add(ahead + c.fixAt).UnixMilli()}
+		got, ok := track.find(fix, ahead)
+		if ok != (c.want >= 0) || (ok && !got.Equal(at(c.want))) {
+			t.Errorf("%s: found %v, %v", c.name, got, ok)
 		}
-	}
-	if at, ok := track.find(newest.Add(ahead + 1300*time.Millisecond).UnixMilli()); ok {
-		t.Errorf("a fix between two positions was found at %v", at)
-	}
-	if at, ok := track.find(start.Add(ahead).UnixMilli()); ok {
-		t.Errorf("a position long forgotten was found at %v", at)
 	}
 }
 

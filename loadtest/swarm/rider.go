@@ -141,16 +141,23 @@ func (r *rider) frame(body any, at time.Time) {
 	case wire.Trip:
 		r.see(body, at)
 	case wire.DriverAt:
-		driver := r.swarm.witness.position(body.Trip, body.Fix.At)
-		if driver == "" {
-			return
-		}
-		r.swarm.tally.count(positionsSeen)
-		if track := r.swarm.tracks[driver]; track != nil {
-			if sent, ok := track.find(body.Fix.At); ok {
-				r.swarm.tally.took(positionToVisible, at.Sub(sent))
-			}
-		}
+		r.sawDriver(body, at)
+	}
+}
+
+// sawDriver times how long a position took from the driver's phone to this one.
+func (r *rider) sawDriver(told wire.DriverAt, at time.Time) {
+	driver := r.swarm.witness.position(told.Trip, told.Fix.At)
+	if driver == "" {
+		return
+	}
+	r.swarm.tally.count(positionsSeen)
+	track := r.swarm.tracks[driver]
+	if track == nil {
+		return // somebody else's driver: the server's other business
+	}
+	if sent, ok := track.find(told.Fix, r.ahead); ok {
+		r.swarm.tally.took(positionToVisible, at.Sub(sent))
 	}
 }
 

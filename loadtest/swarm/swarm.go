@@ -93,10 +93,9 @@ func newSwarm(cfg Config, p *plan.Plan, answerWait time.Duration) *swarm {
 	s.calm.Store(true)
 	s.witness = newWitness(s.tally, cfg.Observer)
 	d, r := &p.Scenario.Drivers, &p.Scenario.Riders
-	every := time.Duration(d.PositionEverySeconds * float64(time.Second))
 	for _, who := range p.Drivers() {
 		party := Party{Role: wire.RoleDriver, ID: fmt.Sprintf("%s-d%05d", cfg.Prefix, who.Index), Vehicle: &who.Vehicle}
-		s.tracks[party.ID] = newTrack(every)
+		s.tracks[party.ID] = new(track)
 		s.drivers = append(s.drivers, newDriver(s, party, who, spread(d.ConnectOverSeconds, who.Index, d.Count)))
 	}
 	for i := range r.Passengers {
@@ -133,12 +132,13 @@ func (s *swarm) run(ctx context.Context) (*Result, error) {
 	sampler.Go(func() { curve.run(ctx, sampled) })
 
 	err := s.stages(ctx, result)
-	// Order of stopping: the parties, who still count; then the sampler.
+	// Order of stopping: the sampler, so that leaving does not look like a breakdown;
+	// then the parties, who still count.
+	close(sampled)
+	sampler.Wait()
 	s.concluded.Store(ctx.Err() == nil)
 	die()
 	parties.Wait()
-	close(sampled)
-	sampler.Wait()
 	if err != nil {
 		return nil, err
 	}
