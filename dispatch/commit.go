@@ -61,8 +61,12 @@ func (e *Engine) append(ctx context.Context, facts []Fact) error {
 	return err
 }
 
+// errGivenUp: the run ended while the outcome of a ledger call was unknown. The
+// core may be ahead of the journal, and must not be used any more.
+var errGivenUp = errors.New("the outcome was not known when the run ended; nobody was told of it")
+
 // insist calls the ledger until the outcome is known. Meanwhile the area is not
-// ready. The end of ctx leaves it a last few seconds.
+// ready. The end of ctx ends the waiting, with errGivenUp.
 func (e *Engine) insist(ctx context.Context, what string, patience time.Duration, call func(context.Context) error) error {
 	wait := firstRetry
 	for try := 1; ; try++ {
@@ -81,7 +85,7 @@ func (e *Engine) insist(ctx context.Context, what string, patience time.Duration
 		e.stalled(what, try, err)
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s given up at the end of the run; nobody was told of it: %w", what, ctx.Err())
+			return fmt.Errorf("%s: %w", what, errGivenUp)
 		case <-time.After(wait/2 + rand.N(wait/2)):
 		}
 		wait = min(2*wait, lastRetry)
@@ -270,10 +274,10 @@ func (e *Engine) leave() error {
 	e.leaving = true
 	e.setReady(errors.New("the area is being given up"))
 	if err := e.step(ctx); err != nil {
-		return ignoreEnd(ctx, err)
+		return err
 	}
 	if err := e.save(ctx); err != nil {
-		return ignoreEnd(ctx, err)
+		return err
 	}
 	if err := e.cfg.Ledger.Release(ctx); err != nil {
 		e.cfg.Log.Warn("the lease could not be given up; it runs out by itself", "err", err)

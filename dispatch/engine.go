@@ -156,6 +156,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.mirror.stop()
 	<-mirrorDone
+	if errors.Is(err, errGivenUp) {
+		e.cfg.Log.Warn("ended without the store: what was not recorded was told to nobody, and its clients will repeat it", "err", err)
+		return nil
+	}
 	return err
 }
 
@@ -186,7 +190,7 @@ func (e *Engine) serve(ctx context.Context) error {
 		case <-deadline.C:
 		}
 		if err := e.step(ctx); err != nil {
-			return ignoreEnd(ctx, err)
+			return err
 		}
 		deadline.Reset(e.untilDue())
 	}

@@ -345,6 +345,29 @@ func TestEngineLeavesInOrder(t *testing.T) {
 	}
 }
 
+func TestEngineEndsWithoutTheStore(t *testing.T) {
+	store := openStore(t)
+	first := start(t, store, nil)
+	first.onDuty(t)
+	first.ledger.set(func() { first.ledger.away = true })
+	first.submit(t, request("t1"))
+	until(t, "the append is being repeated", func() bool { return first.Ready() != nil })
+	first.stop()
+	if err := first.end(); err != nil {
+		t.Fatalf("a planned end while the store is away: %v", err)
+	}
+	second := start(t, store, nil)
+	second.submit(t, dispatch.Hello{By: rider1})
+	until(t, "the rider has no trip, for he was told of none", func() bool {
+		return second.ears.count(func(n dispatch.Notice) bool {
+			truth, ok := n.Body.(dispatch.Truth)
+			return ok && len(truth.Trips) == 0
+		}) == 1
+	})
+	second.submit(t, request("t1"))
+	until(t, "the repeated request is taken", func() bool { return second.ears.count(done("ask-t1")) == 1 })
+}
+
 func TestEngineGoesOnWhenTheClockWasSetBack(t *testing.T) {
 	store := openStore(t)
 	quick := func(cfg *dispatch.EngineConfig) { cfg.Rules.OfferWait = 5 * time.Second }
