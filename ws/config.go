@@ -49,7 +49,7 @@ type Config struct {
 
 	// LaneFrames and LaneBytes bound what must arrive and waits to be written to one
 	// connection; beyond either it is closed with 4008. A truth counts as one frame.
-	// Bytes are estimated before encoding. 16 to 4,096 and 64 KiB to 64 MiB; 64 and 1 MiB.
+	// Bytes are estimated before encoding. 16 to 4,096 and 64 KiB to 64 MiB; 256 and 1 MiB.
 	LaneFrames int
 	LaneBytes  int
 	// LooseFrames bounds the newest-wins lane of one connection; beyond it the oldest
@@ -95,7 +95,7 @@ func DefaultConfig() Config {
 		FrameBurst:        wire.FrameBurst,
 		MaxMalformed:      10,
 		MaxWaiting:        16,
-		LaneFrames:        64,
+		LaneFrames:        256,
 		LaneBytes:         1 << 20,
 		LooseFrames:       256,
 		HelloWait:         wire.HelloWait,

@@ -109,12 +109,10 @@ func (c *conn) finish(code wire.CloseCode, flush bool) {
 
 // finishWith is finish for a caller that runs the writer itself when told to.
 func (c *conn) finishWith(code wire.CloseCode, flush bool, last *wire.Drain) (runWriter bool) {
-	start, first := c.lanes.end(code, flush, last)
-	if first {
+	return c.lanes.end(code, flush, last, func() {
 		// However slowly the client reads what is left, this is the end of it.
 		c.readUntil(c.hub.cfg.WriteWait + c.hub.cfg.Linger)
-	}
-	return start
+	})
 }
 
 // readUntil ends the reader after a while. It may be called beside the reader.

@@ -286,14 +286,16 @@ func (l *lanes) signal(set func(*lanes)) bool {
 }
 
 // end marks the connection as ending with a code. With flush what must arrive is
-// still written before the close frame, else nothing. It returns false when it was
-// ending already.
-func (l *lanes) end(code wire.CloseCode, flush bool, last *wire.Drain) (start, first bool) {
+// still written before the close frame, else nothing. Unless it was ending already,
+// begun is called before the writer can see that it ends, so that what begun sets
+// is overruled by what the writer sets after the close frame.
+func (l *lanes) end(code wire.CloseCode, flush bool, last *wire.Drain, begun func()) (start bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ending != 0 || l.silent {
-		return false, false
+		return false
 	}
+	begun()
 	l.ending = code
 	l.loose, l.asked = nil, nil
 	if !flush {
@@ -302,7 +304,7 @@ func (l *lanes) end(code wire.CloseCode, flush bool, last *wire.Drain) (start, f
 	if last != nil {
 		l.must = append(l.must, told{body: *last})
 	}
-	return l.wantsWriter(), true
+	return l.wantsWriter()
 }
 
 // endedBy marks the connection as ended by the library, which has sent the close

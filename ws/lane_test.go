@@ -214,10 +214,13 @@ func TestEndOfLanes(t *testing.T) {
 		l.tell(tripTold("t", 1), cfg)
 		l.tell(driverAt("t2", 1), cfg)
 		last := wire.Drain{ComeBackAfterMS: 5}
-		if _, first := l.end(wire.CloseDrain, flush, &last); !first {
+		first := false
+		begun := func() { first = true }
+		if l.end(wire.CloseDrain, flush, &last, begun); !first {
 			t.Fatal("the end did not begin")
 		}
-		if _, first := l.end(wire.CloseSlow, false, nil); first || l.endsWith() != wire.CloseDrain {
+		first = false
+		if l.end(wire.CloseSlow, false, nil, begun); first || l.endsWith() != wire.CloseDrain {
 			t.Error("the end began twice")
 		}
 		if out := l.tell(tripTold("t", 2), cfg); out.dropped != dropEnding {
