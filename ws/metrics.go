@@ -43,7 +43,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"Connections that ended, by our close code, or client where the client closed, or broken where neither did.", "code"),
 		auth: counters("cuntong_ws_auth_failures_total", "Tokens turned down, by reason.", "reason"),
 		depth: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "cuntong_ws_lane_frames",
-			Help: "Frames that wait in a must-arrive lane when one is added, itself included.", Buckets: prometheus.ExponentialBuckets(1, 2, 8)}),
+			Help: "Frames that wait in a must-arrive lane when one is added, itself included.", Buckets: prometheus.ExponentialBuckets(1, 2, 10)}),
 		write: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "cuntong_ws_write_seconds",
 			Help: "Time to hand one frame to the operating system.", Buckets: prometheus.ExponentialBuckets(1e-5, 4, 11)}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_ws_panics_total",
