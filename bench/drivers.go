@@ -87,20 +87,27 @@ func say(conn *websocket.Conn, t wire.Type, id string, body any) error {
 
 // hear reads up to a frame of that type.
 func hear(conn *websocket.Conn, want wire.Type) error {
+	_, err := hearAt(conn, want)
+	return err
+}
+
+// hearAt is hear, and says when the frame was there, before it was decoded.
+func hearAt(conn *websocket.Conn, want wire.Type) (time.Time, error) {
 	for {
 		_, frame, err := conn.ReadMessage()
+		at := time.Now()
 		if err != nil {
-			return err
+			return at, err
 		}
 		f, err := wire.DecodeServer(frame)
 		if err != nil {
-			return err
+			return at, err
 		}
 		if f.Type == want {
-			return nil
+			return at, nil
 		}
 		if f.Type == wire.TypeRefused {
-			return fmt.Errorf("refused: %+v", f.Body)
+			return at, fmt.Errorf("refused: %+v", f.Body)
 		}
 	}
 }

@@ -195,15 +195,15 @@ func offerTimes(ctx context.Context, addr string) ([]time.Duration, error) {
 		if err := rider.WriteMessage(websocket.TextMessage, frame); err != nil {
 			return 0, err
 		}
-		if err := hear(driver, wire.TypeOffer); err != nil {
+		offered, err := hearAt(driver, wire.TypeOffer)
+		if err != nil {
 			return 0, fmt.Errorf("round %d: %w", i, err)
 		}
-		took := time.Since(begin)
-		err := say(rider, wire.TypeCancel, fmt.Sprintf("x%d", i), wire.Cancel{Trip: fmt.Sprintf("t%d", i), Why: string(dispatch.ReasonChanged)})
+		err = say(rider, wire.TypeCancel, fmt.Sprintf("x%d", i), wire.Cancel{Trip: fmt.Sprintf("t%d", i), Why: string(dispatch.ReasonChanged)})
 		if err != nil {
 			return 0, err
 		}
-		return took, hear(driver, wire.TypeOfferGone)
+		return offered.Sub(begin), hear(driver, wire.TypeOfferGone)
 	})
 }
 
