@@ -19,7 +19,7 @@ FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/dispatchd /dispatchd
 # The folder exists with the right owner, so that a volume mounted there gets it too.
 COPY --from=build --chown=nonroot:nonroot /out/data /data
-COPY LICENSE /LICENSE
+COPY LICENSE NOTICE /
 ENV CUNTONG_LISTEN=:8080 \
     CUNTONG_PRIVATE_LISTEN=:8081 \
     CUNTONG_DATA_DIR=/data
