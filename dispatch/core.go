@@ -189,7 +189,9 @@ func (r *run) pursue() {
 		slices.SortFunc(c.wanting, func(a, b TripID) int { return inQueueOrder(c.trips[a], c.trips[b]) })
 		id := c.wanting[0]
 		c.wanting = c.wanting[1:]
-		r.match(c.trips[id])
+		if t := c.trips[id]; t.State == Requested {
+			r.serve(t)
+		}
 	}
 	for len(c.freed) > 0 {
 		id := c.freed[0]

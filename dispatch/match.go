@@ -14,13 +14,11 @@ type candidate struct {
 	looked   int // drivers looked at to find him
 }
 
-// match offers the trip to the driver who can be at the pickup soonest, or parks
-// it. Who asked first is served first: a driver whom a parked trip that asked
-// earlier could have goes to that one, and the next nearest is looked for.
-func (r *run) match(t *Trip) {
-	if t.State != Requested {
-		return
-	}
+// serve offers a trip without a driver to the one who can be at the pickup soonest,
+// or parks it, or ends it when its patience is over. Who asked first is served
+// first: a driver whom a parked trip that asked earlier could have goes to that
+// one, and the next nearest is looked for.
+func (r *run) serve(t *Trip) {
 	if r.now >= t.Patience {
 		r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
 		return
@@ -113,7 +111,7 @@ func (r *run) offer(t *Trip, best candidate) {
 func (c *Core) firstInQueue(now Instant, d *Driver, before *Trip) (*Trip, geo.Leg) {
 	at := c.fixes[d.ID].Fix.Point
 	for _, t := range c.queue {
-		if before != nil && inQueueOrder(t, before) > 0 {
+		if before != nil && inQueueOrder(t, before) >= 0 {
 			break
 		}
 		if c.router.Floor(geo.Distance(at, t.Order.Pickup.Point)) > c.rules.Reach {
@@ -159,7 +157,7 @@ func (r *run) lapse(t *Trip) {
 	case Requested:
 		r.core.wanting = append(r.core.wanting, t.ID)
 	case Parked:
-		r.unpark(t)
+		r.serve(t) // patience is over, or a driver who let it lapse has rested
 	case Assigned:
 		if t.Overdue+1 >= rules.OverdueLimit {
 			r.record(TripReleased{Trip: t.ID, By: Actor{Role: RoleSystem}, Why: ReasonOverdue}, nil)
@@ -171,19 +169,4 @@ func (r *run) lapse(t *Trip) {
 	case Riding:
 		r.record(TripOverdue{Trip: t.ID, Deadline: r.now.Add(rules.RideGrace)}, nil)
 	}
-}
-
-// unpark acts on the deadline of a parked trip: it gives up, or a driver who let
-// it lapse has rested and may be asked again.
-func (r *run) unpark(t *Trip) {
-	c := r.core
-	if r.now >= t.Patience {
-		r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
-		return
-	}
-	if best, ok := c.nearest(r.now, t); ok {
-		r.offer(t, best)
-		return
-	}
-	r.record(TripParked{Trip: t.ID, Deadline: c.parkedUntil(r.now, t)}, nil)
 }
