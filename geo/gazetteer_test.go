@@ -32,6 +32,7 @@ func someVillages() []Village {
 		{ID: "xian2", Name: "县", Pinyin: "xian", Aliases: []string{"老县城"}, Centre: Point{26.33, 109.03}},
 		{ID: "long-e", Name: "龙额", Pinyin: "Long E", Centre: Point{25.807, 109.2125}},
 		{ID: "group3", Name: "平寨3组", Pinyin: "ping zhai san zu", Centre: Point{26.41, 108.81}},
+		{ID: "lpdam", Name: "LP Dam", Centre: Point{26.42, 109.11}},
 		{ID: "plain", Name: "Longlisuo", Centre: Point{26.41417, 109.10222}},
 	}
 }
@@ -167,7 +168,7 @@ func TestFind(t *testing.T) {
 		{"Li Ping", "liping lp2"},
 		{"li'ping", "liping lp2"},
 		{"lip", "liping lp2"},
-		{"lp", "luoping liping lp2"}, // initials
+		{"lp", "lpdam luoping liping lp2"}, // initials
 		{"lpxc", "lp2"},
 		{"lv", "lvtang"},
 		{"lü", "lvtang"},
