@@ -32,8 +32,8 @@ const (
 	nearestFroms   = 1 << 14
 
 	searchClients = 16
-	searchRounds  = 7
-	searchRound   = time.Second
+	searchRounds  = 15
+	searchRound   = 500 * time.Millisecond
 	// searchRadius of GEOSEARCH, which wants one: as small as it can be and still
 	// hold 8 nearly always (49 on average). A wider one would only slow it down.
 	searchRadiusKm = 5

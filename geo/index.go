@@ -120,6 +120,7 @@ func (x *Index[K]) walk(from Point, yield func(K, Meters) bool) {
 		return
 	}
 	w := x.walks.Get().(*walk[K])
+	w.large = len(x.spots) >= largeIndex
 	w.run(x.tree.root.row, unit(from), yield)
 	if w.reset() {
 		x.walks.Put(w)

@@ -228,6 +228,13 @@ func TestClosestFirstIsExact(t *testing.T) {
 			for _, p := range from {
 				mustAgree(t, x, m, p, math.MaxInt)
 			}
+			// A large index is searched a little otherwise.
+			var order []int
+			large := &walk[int]{large: true}
+			large.run(x.tree.root.row, unit(from[0]), func(k int, _ Meters) bool { order = append(order, k); return true })
+			if want := m.closestFirst(from[0]); !slices.Equal(order, want) {
+				t.Errorf("as a large index: %v, want %v", order, want)
+			}
 		})
 	}
 }
