@@ -231,3 +231,14 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+func TestParseIDs(t *testing.T) {
+	for s, ok := range map[string]bool{"gn1813033": true, "a.b_c-D": true, strings.Repeat("x", 64): true,
+		"": false, "a b": false, "黎平": false, "a|b": false, strings.Repeat("x", 65): false} {
+		v, err1 := ParseVillageID(s)
+		p, err2 := ParsePickupID(s)
+		if (err1 == nil) != ok || (err2 == nil) != ok || ok && (string(v) != s || string(p) != s) {
+			t.Errorf("%q: %q %v, %q %v", s, v, err1, p, err2)
+		}
+	}
+}

@@ -48,7 +48,7 @@ const (
 // ParseVillageID checks that s is a village id.
 func ParseVillageID(s string) (VillageID, error) {
 	if err := checkID("village", s); err != nil {
-		return "", err
+		return "", fmt.Errorf("geo: %w", err)
 	}
 	return VillageID(s), nil
 }
@@ -56,7 +56,7 @@ func ParseVillageID(s string) (VillageID, error) {
 // ParsePickupID checks that s is a pickup id.
 func ParsePickupID(s string) (PickupID, error) {
 	if err := checkID("pickup", s); err != nil {
-		return "", err
+		return "", fmt.Errorf("geo: %w", err)
 	}
 	return PickupID(s), nil
 }
