@@ -145,6 +145,14 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 	return r.out
 }
 
+// spot finds a place on the roads.
+func (c *Core) spot(p Place) geo.Spot { return c.router.Locate(p.Point, -1) }
+
+// leaving is a drive by v that begins now.
+func (c *Core) leaving(now Instant, v Vehicle) geo.Drive {
+	return geo.Drive{Class: v.Class, Leaves: now.Time()}
+}
+
 // run is one Apply: it collects the outcome.
 type run struct {
 	core *Core

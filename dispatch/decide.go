@@ -79,16 +79,16 @@ func (c *Core) decideAccept(now Instant, in Accept) ([]FactBody, *Refusal) {
 	if t == nil || t.State != Offered {
 		return nil, refusal
 	}
-	eta := now.Add(c.approach(t).Duration)
+	eta := now.Add(c.approach(now, t).Duration)
 	return []FactBody{TripAssigned{Trip: t.ID, ETA: eta, Deadline: eta.Add(c.rules.PickupGrace)}}, nil
 }
 
 // approach estimates the drive to the pickup of the driver who is being asked,
 // from where he is now if that is known.
-func (c *Core) approach(t *Trip) geo.Leg {
+func (c *Core) approach(now Instant, t *Trip) geo.Leg {
 	d := c.drivers[t.Offer.Driver]
 	if f := c.fixes[d.ID]; f != nil {
-		if leg, ok := c.router.Travel(f.Fix.Point, t.Order.Pickup.Point, d.Vehicle.Class); ok {
+		if leg, ok := c.router.Travel(f.spot, c.spot(t.Order.Pickup), c.leaving(now, d.Vehicle)); ok {
 			return leg
 		}
 	}
@@ -144,7 +144,7 @@ func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
 	case refusal != nil:
 		return nil, refusal
 	case t.State == Arrived:
-		return []FactBody{RideStarted{Trip: t.ID, Deadline: now.Add(c.ride(t).Duration + c.rules.RideGrace)}}, nil
+		return []FactBody{RideStarted{Trip: t.ID, Deadline: now.Add(c.ride(now, t).Duration + c.rules.RideGrace)}}, nil
 	case t.State == Assigned:
 		return nil, refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
 	}

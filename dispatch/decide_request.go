@@ -25,7 +25,7 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if !c.area.Contains(order.Pickup.Point) {
 		return nil, refuse(Invalid, "outside_area", "The pickup lies outside this service area. Ask the county it lies in.")
 	}
-	direct, ok := c.router.Travel(order.Pickup.Point, order.Dropoff.Point, geo.Car)
+	direct, ok := c.router.Travel(c.spot(order.Pickup), c.spot(order.Dropoff), c.leaving(now, Vehicle{Class: geo.Car}))
 	if !ok {
 		return nil, refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")
 	}

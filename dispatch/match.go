@@ -66,7 +66,7 @@ func (c *Core) canTake(now Instant, t *Trip, d *Driver) (geo.Leg, bool) {
 	if !t.Order.Load.Fits(d.Vehicle.Load) || t.restsFrom(d.ID, now) {
 		return geo.Leg{}, false
 	}
-	leg, ok := c.router.Travel(c.fixes[d.ID].Fix.Point, t.Order.Pickup.Point, d.Vehicle.Class)
+	leg, ok := c.router.Travel(c.fixes[d.ID].spot, c.spot(t.Order.Pickup), c.leaving(now, d.Vehicle))
 	return leg, ok && leg.Duration <= c.rules.Reach
 }
 

@@ -7,6 +7,7 @@ import (
 // fixed is a driver's newest position, in a list by the time it was received.
 type fixed struct {
 	Fix       Fix
+	spot      geo.Spot
 	scannedAt geo.Point // where the queue was last looked through for him
 	scanned   bool      // scannedAt is set
 
@@ -61,7 +62,7 @@ func (r *run) moved(in Moved) {
 	} else {
 		c.fresh.remove(f)
 	}
-	f.Fix = fix
+	f.Fix, f.spot = fix, c.router.Locate(fix.Point, fix.HeadingDegrees)
 	c.fresh.add(f)
 	c.settle(fix.Driver)
 	if !first && f.farFromScan() && c.available(fix.Driver) && len(c.queue) > 0 {
@@ -103,7 +104,7 @@ func (r *run) follow(fix Fix) {
 	}
 	t := c.trips[plan.Trip()]
 	at := DriverAt{Trip: t.ID, Fix: fix}
-	if leg, ok := c.router.Travel(fix.Point, plan[0].Place.Point, t.Vehicle.Class); ok && t.State != Arrived {
+	if leg, ok := c.router.Travel(c.fixes[fix.Driver].spot, c.spot(plan[0].Place), c.leaving(r.now, t.Vehicle)); ok && t.State != Arrived {
 		at.ETA = r.now.Add(leg.Duration)
 	}
 	for _, who := range t.parties() {

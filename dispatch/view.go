@@ -19,7 +19,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		Since:       t.Since,
 		Driver:      t.Driver,
 		Vehicle:     t.Vehicle,
-		Direct:      c.ride(t),
+		Direct:      c.ride(now, t),
 		Overdue:     t.Overdue,
 		EndedBy:     t.EndedBy,
 		EndedWhy:    t.EndedWhy,
@@ -41,7 +41,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 
 // ride estimates the drive from pickup to drop-off, in the vehicle at hand or, before
 // there is one, in a car.
-func (c *Core) ride(t *Trip) geo.Leg {
+func (c *Core) ride(now Instant, t *Trip) geo.Leg {
 	class := t.Vehicle.Class
 	if t.Offer != nil {
 		class = c.drivers[t.Offer.Driver].Vehicle.Class
@@ -49,7 +49,7 @@ func (c *Core) ride(t *Trip) geo.Leg {
 	if class == "" {
 		return t.Direct
 	}
-	if leg, ok := c.router.Travel(t.Order.Pickup.Point, t.Order.Dropoff.Point, class); ok {
+	if leg, ok := c.router.Travel(c.spot(t.Order.Pickup), c.spot(t.Order.Dropoff), c.leaving(now, Vehicle{Class: class})); ok {
 		return leg.Round()
 	}
 	return t.Direct
@@ -73,7 +73,7 @@ func (c *Core) offerView(now Instant, t *Trip) OfferView {
 		Until:       t.Offer.Until,
 		WaitSeconds: max(0, t.Offer.Until.Sub(now).Seconds()),
 		Approach:    t.Offer.Approach,
-		Direct:      c.ride(t),
+		Direct:      c.ride(now, t),
 		Pickup:      t.Order.Pickup,
 		Dropoff:     t.Order.Dropoff,
 		Load:        t.Order.Load,

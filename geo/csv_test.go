@@ -200,7 +200,7 @@ zhaoxing,肇兴,zhao xing,25.9108,109.1764,mouth;村口;25.9110;109.1760
 		fmt.Printf("%s is %.1f km away\n", driver, straight/1000)
 	}
 	to := g.Find("zx", 1)[0]
-	leg, _ := NewCrow().Travel(from.Point, to.Centre, Minibus)
+	leg, _ := NewCrow().Travel(Spot{Point: from.Point}, Spot{Point: to.Centre}, Drive{Class: Minibus})
 	fmt.Printf("to %s %.0f km by road, %.0f min\n", to.Name, leg.Distance/1000, leg.Duration.Minutes())
 	// Output:
 	// d2 is 1.2 km away

@@ -40,20 +40,65 @@ func (l *Leg) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Router estimates drives. An implementation is immutable while it is used and
-// safe for many callers at once, answers in microseconds, and gives the same
-// answer to the same question, because the core that asks must be deterministic.
+// Spot is a place as a [Router] knows it: a point, and where on its roads that
+// lies. Only [Router.Locate] makes one, and only that Router reads it; it is not
+// to be stored longer than the Router lives.
+type Spot struct {
+	Point Point
+	// Segment is the stretch of road, counted from 1. Zero: on none, because the
+	// Router knows no roads or none is near.
+	Segment int32
+	// Along is the share of the segment's length that lies behind the spot, 0..1.
+	Along float32
+	// Off is how far the point is from the road.
+	Off float32
+	// Heading is +1 along the segment, -1 against it, 0 when not known.
+	Heading int8
+}
+
+// Drive is who drives and when.
+type Drive struct {
+	Class VehicleClass
+	// Leaves matters where a road may be driven at certain hours only.
+	Leaves time.Time
+}
+
+// Router estimates drives. It gives the same answer to the same question, because
+// the core that asks must be deterministic. Any number of goroutines may ask at
+// once; see [Roads] for who may change the answers.
 type Router interface {
-	// Travel estimates the drive between two points by a vehicle of the class.
-	// ok is false when no road leads there, or when a point is not on earth.
-	Travel(from, to Point, class VehicleClass) (leg Leg, ok bool)
+	// Locate finds p on the roads. The heading is in degrees clockwise from north;
+	// negative means not known. It does not fail: a spot on no road is one from and
+	// to which nothing can be driven, unless the Router knows no roads at all.
+	Locate(p Point, heading float64) Spot
+
+	// Travel is the quickest drive from one spot to another. ok is false when no
+	// road leads there that the vehicle may use.
+	Travel(from, to Spot, by Drive) (leg Leg, ok bool)
+
+	// NewFinder returns what asks for many drives to one place.
+	NewFinder(class VehicleClass) Finder
 
 	// Floor is a duration that no drive between two points that far apart in a
-	// straight line (Distance) beats, for any class: for all a, b and c,
-	// Floor(Distance(a,b)) <= Travel(a,b,c).Duration. It must not shrink as the
-	// distance grows. A search for the nearest by time walks candidates by
-	// straight line and stops when Floor exceeds the best time found.
+	// straight line (Distance) beats, for any class: for all a, b and by,
+	// Floor(Distance(a.Point,b.Point)) <= Travel(a,b,by).Duration. It must not
+	// shrink as the distance grows. A search for the nearest by time walks candidates
+	// by straight line and stops when Floor exceeds the best time found.
 	Floor(straight Meters) time.Duration
+
+	// Line is the way that Travel takes, as the points to draw it by, ends included;
+	// nil when there is none.
+	Line(from, to Spot, by Drive) []Point
+}
+
+// Finder answers many questions about drives to one place in little more than the
+// time of one. It belongs to one goroutine, keeps its memory from one place to
+// the next, and after [Roads.Set] must be aimed again.
+type Finder interface {
+	// Aim sets the place.
+	Aim(to Spot)
+	// From is Router.Travel from a spot to the place.
+	From(from Spot, leaves time.Time) (Leg, bool)
 }
 
 // DefaultCircuity is the median ratio of road to straight line between villages
@@ -121,19 +166,45 @@ func NewCrowWith(circuity float64, kmh map[VehicleClass]float64) (Crow, error) {
 	return Crow{model: newCrowModel(circuity, speeds)}, nil
 }
 
+// Locate is Router's: the point, on no road.
+func (c Crow) Locate(p Point, heading float64) Spot { return Spot{Point: p} }
+
 // Travel is Router's. A class that is not known drives like the slowest, so that
 // nobody is promised a time that cannot be kept.
-func (c Crow) Travel(from, to Point, class VehicleClass) (Leg, bool) {
-	if !from.onEarth() || !to.onEarth() {
+func (c Crow) Travel(from, to Spot, by Drive) (Leg, bool) {
+	if !from.Point.onEarth() || !to.Point.onEarth() {
 		return Leg{}, false
 	}
 	m := c.orDefault()
-	speed, known := m.speeds[class]
+	speed, known := m.speeds[by.Class]
 	if !known {
 		speed = m.slowest
 	}
-	road := Distance(from, to) * Meters(m.circuity)
+	road := Distance(from.Point, to.Point) * Meters(m.circuity)
 	return Leg{Distance: road, Duration: driving(road, speed)}, true
+}
+
+// NewFinder is Router's.
+func (c Crow) NewFinder(class VehicleClass) Finder { return &crowFinder{crow: c, class: class} }
+
+type crowFinder struct {
+	crow  Crow
+	class VehicleClass
+	to    Spot
+}
+
+func (f *crowFinder) Aim(to Spot) { f.to = to }
+
+func (f *crowFinder) From(from Spot, leaves time.Time) (Leg, bool) {
+	return f.crow.Travel(from, f.to, Drive{Class: f.class, Leaves: leaves})
+}
+
+// Line is Router's: the straight line, which is no road.
+func (c Crow) Line(from, to Spot, by Drive) []Point {
+	if !from.Point.onEarth() || !to.Point.onEarth() {
+		return nil
+	}
+	return []Point{from.Point, to.Point}
 }
 
 // Floor is Router's: the drive of the fastest class, exactly.

@@ -43,21 +43,21 @@ func TestCrowTravel(t *testing.T) {
 		{"own figures", fast, Car, 1.5, 60},
 		{"own figures, class not named", fast, Minibus, 1.5, 26},
 	} {
-		leg, ok := c.router.Travel(a, b, c.class)
+		leg, ok := c.router.Travel(Spot{Point: a}, Spot{Point: b}, Drive{Class: c.class})
 		hours := float64(c.circuity*straight) / 1000 / c.kmh
 		want := time.Duration(hours * float64(time.Hour))
 		if !ok || math.Abs(float64(leg.Distance-c.circuity*straight)) > 1e-6 || (leg.Duration-want).Abs() > time.Microsecond {
 			t.Errorf("%s: %v %v %v, want %v m in %v", c.name, leg.Distance, leg.Duration, ok, c.circuity*straight, want)
 		}
 	}
-	if leg, ok := (Crow{}).Travel(a, a, Car); !ok || leg != (Leg{}) {
+	if leg, ok := (Crow{}).Travel(Spot{Point: a}, Spot{Point: a}, Drive{Class: Car}); !ok || leg != (Leg{}) {
 		t.Errorf("to where one is: %v, %v", leg, ok)
 	}
 	for _, p := range []Point{{math.NaN(), 109}, {91, 0}} {
-		if _, ok := (Crow{}).Travel(a, p, Car); ok {
+		if _, ok := (Crow{}).Travel(Spot{Point: a}, Spot{Point: p}, Drive{Class: Car}); ok {
 			t.Errorf("a road leads to %v", p)
 		}
-		if _, ok := (Crow{}).Travel(p, a, Car); ok {
+		if _, ok := (Crow{}).Travel(Spot{Point: p}, Spot{Point: a}, Drive{Class: Car}); ok {
 			t.Errorf("a road leads from %v", p)
 		}
 	}
@@ -79,7 +79,7 @@ func TestCrowFloorHolds(t *testing.T) {
 			straight := Distance(a, b)
 			straights = append(straights, straight)
 			for _, class := range append(VehicleClasses(), "sledge") {
-				if leg, ok := r.Travel(a, b, class); !ok || leg.Duration < r.Floor(straight) {
+				if leg, ok := r.Travel(Spot{Point: a}, Spot{Point: b}, Drive{Class: class}); !ok || leg.Duration < r.Floor(straight) {
 					t.Fatalf("%s from %v to %v takes %v, floor %v", class, a, b, leg.Duration, r.Floor(straight))
 				}
 			}

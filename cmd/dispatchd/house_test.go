@@ -17,6 +17,10 @@ import (
 // picture in docs/DESIGN.md; a package that is not here is not in the house.
 var arrows = map[string][]string{
 	"geo":                 {},
+	"geo/road":            {"geo"},
+	"geo/road/osm":        {"geo", "geo/road"},
+	"geo/road/terrain":    {"geo", "geo/road"},
+	"geo/outside":         {"geo"},
 	"ws/wire":             {},
 	"web":                 {},
 	"dispatch":            {"geo"},
@@ -26,8 +30,9 @@ var arrows = map[string][]string{
 	"loadtest/swarm":      {"loadtest/plan", "geo", "ws/wire"},
 	"loadtest/report":     {"loadtest/plan", "loadtest/swarm"},
 	"loadtest":            {"loadtest/plan", "loadtest/swarm", "loadtest/report", "geo", "ws/wire"},
-	"cmd/dispatchd":       {"dispatch", "dispatch/redisstore", "geo", "loadtest/plan", "loadtest/swarm", "web", "ws"},
-	"bench":               {"dispatch", "dispatch/redisstore", "geo", "ws", "ws/wire"},
+	"cmd/dispatchd":       {"dispatch", "dispatch/redisstore", "geo", "geo/outside", "geo/road", "geo/road/osm", "geo/road/terrain", "loadtest/plan", "loadtest/swarm", "web", "ws"},
+	"eval":                {"dispatch", "geo", "geo/road", "geo/road/osm"},
+	"bench":               {"dispatch", "dispatch/redisstore", "geo", "geo/road", "geo/road/terrain", "ws", "ws/wire"},
 }
 
 // TestArrows fails on an import that the design does not draw.
