@@ -73,7 +73,7 @@ type SegmentID int32
 type Lane int32
 
 // Forward is the lane along the segment's shape, Backward the one against it.
-func (s SegmentID) Forward() Lane  { return Lane(s) << 1 }
+func (s SegmentID) Forward() Lane { return Lane(s) << 1 }
 
 // Backward is the lane against the shape.
 func (s SegmentID) Backward() Lane { return Lane(s)<<1 | 1 }
