@@ -1,0 +1,188 @@
+package road
+
+// flow sends as many ways as possible from some vertices of a piece to others, no
+// two through the same vertex; by Menger's theorem the fewest vertices that
+// separate them are as many. It works in layers (E. A. Dinic, Soviet Math. Doklady
+// 11, 1970). Every vertex has a gate in (twice its number) and a gate out (one more)
+// with room for one way between them.
+type flow struct {
+	p *piece
+	// By vertex.
+	sink       []bool
+	through    []bool  // a way goes through it
+	prev, next []int32 // where that way comes from and goes to; gone at its ends
+	link       []int32 // the next link to try in this round
+	// By gate: how far from the sources; gone when not reached or used up.
+	level []int32
+
+	sources      []int32
+	queue, track []int32 // of gates
+}
+
+func newFlow(p *piece) *flow {
+	n := len(p.vertex)
+	return &flow{
+		p: p, sink: make([]bool, n), through: make([]bool, n),
+		prev: make([]int32, n), next: make([]int32, n), link: make([]int32, n), level: make([]int32, 2*n),
+	}
+}
+
+// between starts anew and returns the size of the cut between sources and sinks,
+// whose numbers are in the lower halves. It gives up when that exceeds limit.
+func (f *flow) between(sources, sinks []uint64, limit int) (cut int, ok bool) {
+	clear(f.sink)
+	clear(f.through)
+	f.sources = f.sources[:0]
+	for _, key := range sources {
+		f.sources = append(f.sources, int32(uint32(key)))
+	}
+	for _, key := range sinks {
+		f.sink[uint32(key)] = true
+	}
+	for f.layer() {
+		copy(f.link, f.p.first)
+		for _, s := range f.sources {
+			if f.level[2*s] == 0 && f.send(s) {
+				cut++
+			}
+			if cut > limit {
+				return cut, false
+			}
+		}
+	}
+	return cut, true
+}
+
+// sides says for each vertex on which side of the cut it lies, gone for the cut
+// itself, and returns how many are on the smaller side.
+func (f *flow) sides(side []int32) (smaller int) {
+	var size [2]int
+	for v := range side {
+		in, out := f.level[2*v] != gone, f.level[2*v+1] != gone
+		switch {
+		case in && !out:
+			side[v] = gone
+			continue
+		case in || out:
+			side[v] = 0
+		default:
+			side[v] = 1
+		}
+		size[side[v]]++
+	}
+	return min(size[0], size[1])
+}
+
+// layer finds how far every gate is from the sources and says whether a sink can be
+// reached; if so it stops at its layer.
+func (f *flow) layer() bool {
+	for i := range f.level {
+		f.level[i] = gone
+	}
+	f.queue = f.queue[:0]
+	for _, s := range f.sources {
+		f.level[2*s] = 0
+		f.queue = append(f.queue, 2*s)
+	}
+	for i := 0; i < len(f.queue); i++ {
+		gate := f.queue[i]
+		v, far := gate>>1, f.level[gate]+1
+		switch {
+		case gate&1 == 0:
+			if after := f.inward(v); after != gone {
+				f.reach(after, far)
+			}
+			continue
+		case f.sink[v]:
+			return true
+		case f.through[v]:
+			f.reach(2*v, far)
+		}
+		for _, u := range f.p.of(v) {
+			f.reach(2*u, far)
+		}
+	}
+	return false
+}
+
+func (f *flow) reach(gate, level int32) {
+	if f.level[gate] == gone {
+		f.level[gate] = level
+		f.queue = append(f.queue, gate)
+	}
+}
+
+// inward is the only gate that comes after the gate into v: out on the other side,
+// or, where a way goes through v already, back to where that way came from.
+func (f *flow) inward(v int32) int32 {
+	switch {
+	case !f.through[v]:
+		return 2*v + 1
+	case f.prev[v] != gone:
+		return 2*f.prev[v] + 1
+	}
+	return gone
+}
+
+// send looks for one more way from s through the layers.
+func (f *flow) send(s int32) bool {
+	f.track = append(f.track[:0], 2*s)
+	for len(f.track) > 0 {
+		gate := f.track[len(f.track)-1]
+		if gate&1 == 1 && f.sink[gate>>1] {
+			f.settle()
+			return true
+		}
+		if after := f.after(gate); after != gone {
+			f.track = append(f.track, after)
+			continue
+		}
+		f.level[gate] = gone
+		f.track = f.track[:len(f.track)-1]
+	}
+	return false
+}
+
+// after is a gate in the next layer that can be gone to from this one.
+func (f *flow) after(gate int32) int32 {
+	v, far := gate>>1, f.level[gate]+1
+	if gate&1 == 0 {
+		if after := f.inward(v); after != gone && f.level[after] == far {
+			return after
+		}
+		return gone
+	}
+	if f.through[v] && f.level[2*v] == far {
+		return 2 * v
+	}
+	for ; f.link[v] < f.p.first[v+1]; f.link[v]++ {
+		if in := 2 * f.p.far[f.link[v]]; f.level[in] == far {
+			return in
+		}
+	}
+	return gone
+}
+
+// settle makes the way that was found one of the ways. Where it went against an
+// older one, the two exchange their ends.
+func (f *flow) settle() {
+	f.prev[f.track[0]>>1] = gone
+	for i, gate := range f.track {
+		f.level[gate] = gone
+		v := gate >> 1
+		if i+1 == len(f.track) {
+			f.next[v] = gone
+			break
+		}
+		after := f.track[i+1]
+		u := after >> 1
+		switch {
+		case gate&1 == 1 && u == v:
+			f.through[v] = false
+		case gate&1 == 1:
+			f.next[v], f.prev[u] = u, v
+		case u == v:
+			f.through[v] = true
+		}
+	}
+}
