@@ -14,6 +14,7 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/go-redis/v9 v9.23.0
+	github.com/sony/gobreaker/v2 v2.4.0
 	github.com/uber/h3-go/v4 v4.4.1
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sync v0.24.0
