@@ -100,6 +100,17 @@ func (c *Core) checkDerived(fail func(string, ...any)) {
 			}
 		}
 	}
+	if len(c.gathering) != counts[Requested] {
+		fail("%d trips gather: %d are requested", len(c.gathering), counts[Requested])
+	}
+	for id := range c.wants.by {
+		if t := c.trips[id]; t == nil || t.State != Parked && t.State != Requested {
+			fail("trip %s wants drivers and does not wait", id)
+		}
+	}
+	if len(c.changes) > maxRoadChanges {
+		fail("%d changes to the roads are kept", len(c.changes))
+	}
 	if len(c.queue) != parked || !slices.IsSortedFunc(c.queue, inQueueOrder) {
 		fail("the queue holds %d of %d parked trips, or in no order", len(c.queue), parked)
 	}
@@ -140,6 +151,11 @@ func (c *Core) checkSoft(fail func(string, ...any)) {
 	}
 	if len(c.quiet.by)+len(c.fixes) != len(c.drivers) {
 		fail("%d drivers are quiet and %d heard of, of %d on duty", len(c.quiet.by), len(c.fixes), len(c.drivers))
+	}
+	for id, d := range c.drivers {
+		if _, indexed := c.busy.At(id); indexed != (len(d.Plan) > 0 && c.fixes[id] != nil) {
+			fail("driver %s has %d stops to come, in the index of the busy: %t", id, len(d.Plan), indexed)
+		}
 	}
 	if c.free.Len() != free {
 		fail("the index holds %d drivers: %d are free", c.free.Len(), free)

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 )
@@ -70,6 +71,11 @@ func (m *commandMemory) all() []answer {
 // which a party could only practise on its own commands.
 func sumOf(in Input) uint64 {
 	h := fnv.New64a()
+	if change, ok := in.(ChangeRoad); ok { // it holds pointers, which are other ones each time
+		paper, _ := json.Marshal(change.Change)
+		fmt.Fprintf(h, "%T %+v %s", in, change.Command, paper)
+		return h.Sum64()
+	}
 	fmt.Fprintf(h, "%T %+v", in, in)
 	return h.Sum64()
 }
@@ -97,6 +103,10 @@ func commandOf(in Input) (Command, TripID) {
 		return in.Command, in.Trip
 	case Cancel:
 		return in.Command, in.Trip
+	case ChangeRoad:
+		return in.Command, ""
+	case RestoreRoad:
+		return in.Command, ""
 	}
 	return Command{}, ""
 }

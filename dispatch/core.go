@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"slices"
-
 	"cuntong/geo"
 )
 
@@ -19,6 +17,7 @@ type Core struct {
 	area   *geo.Area
 	rules  Rules
 	router geo.Router
+	roads  geo.Roads // router, when its roads can be changed; else nil
 
 	// Durable: what the facts say.
 	seq      Seq
@@ -26,9 +25,11 @@ type Core struct {
 	trips    map[TripID]*Trip
 	drivers  map[DriverID]*Driver
 	commands commandMemory
+	changes  map[geo.RoadChangeID]geo.RoadChange // to the roads
 
 	// Derived from the durable state.
 	queue     queue
+	gathering []TripID // requested trips that wait a moment for others to compete with
 	deadlines deadlines
 	parties   map[Actor][]TripID // trips in memory of each booker and traveller, in the order requested
 	booked    map[Actor]int      // open trips of each booker
@@ -40,14 +41,29 @@ type Core struct {
 	fresh freshList
 	quiet quiet
 	free  *geo.Index[DriverID] // drivers who may be asked now
+	busy  *geo.Index[DriverID] // drivers with a plan who are heard of, at its last stop
 	// forgotten are the drivers whose position was dropped and is yet to be unshown.
 	forgotten []DriverID
+
+	// Soft: what was worked out from the roads.
+	aim    aim
+	aheads map[DriverID]*ahead // of drivers with a plan
+	paves  map[TripID]*pave    // of open trips
+	wants  wants
+	// roadsStale says that the changes are not those the roads were last set to;
+	// roadsNext is when one of them begins or ends by itself, or 0.
+	roadsStale bool
+	roadsNext  Instant
+	relook     []TripID // parked trips to look at again because the roads have changed
 
 	// What a fold left to be done within the same Apply.
 	wanting []TripID   // trips that want a driver
 	freed   []DriverID // drivers whose luck changed
 
 	board Board // as last made, for those who watch
+
+	// watchContest, when set, sees every contest as it is decided.
+	watchContest func(trips []*Trip, options [][]option, cost [][]int64, result assignment)
 }
 
 // Outcome is what one input brought about. Facts are to be recorded before
@@ -60,6 +76,8 @@ type Outcome struct {
 	// Waits are the times in milliseconds from request to arrival at the pickup of
 	// the drivers who arrived, for measuring.
 	Waits []Instant
+	// Contests describes the contests decided, for measuring.
+	Contests []Contest
 	// Ignored says why a position was not taken, or is empty.
 	Ignored Ignored
 }
@@ -82,20 +100,35 @@ type Match struct {
 	Candidates  int     // drivers looked at
 }
 
+// Contest measures one decision between trips that wanted the same drivers.
+type Contest struct {
+	Trips   int // that were judged together
+	Drivers int // whom any of them wanted
+}
+
 // NewCore returns an area without trips or drivers. The rules must be valid.
 func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
+	roads, _ := router.(geo.Roads)
 	return &Core{
-		area:     area,
-		rules:    rules,
-		router:   router,
-		trips:    map[TripID]*Trip{},
-		drivers:  map[DriverID]*Driver{},
-		commands: newCommandMemory(rules.KeepCommands),
-		parties:  map[Actor][]TripID{},
-		booked:   map[Actor]int{},
-		counts:   map[State]int{},
-		fixes:    map[DriverID]*fixed{},
-		free:     geo.NewIndex[DriverID](),
+		area:    area,
+		rules:   rules,
+		router:  router,
+		roads:   roads,
+		changes: map[geo.RoadChangeID]geo.RoadChange{},
+		aim:     newAim(router),
+		aheads:  map[DriverID]*ahead{},
+		paves:   map[TripID]*pave{},
+		// Whatever used these roads before has left its changes on them.
+		roadsStale: true,
+		trips:      map[TripID]*Trip{},
+		drivers:    map[DriverID]*Driver{},
+		commands:   newCommandMemory(rules.KeepCommands),
+		parties:    map[Actor][]TripID{},
+		booked:     map[Actor]int{},
+		counts:     map[State]int{},
+		fixes:      map[DriverID]*fixed{},
+		free:       geo.NewIndex[DriverID](),
+		busy:       geo.NewIndex[DriverID](),
 	}
 }
 
@@ -105,8 +138,26 @@ func (c *Core) Seq() Seq { return c.seq }
 // Last returns the moment of the newest fact. Apply must not be given an earlier one.
 func (c *Core) Last() Instant { return c.last }
 
-// NextDeadline returns when the next deadline is due; ok is false when there is none.
-func (c *Core) NextDeadline() (at Instant, ok bool) { return c.deadlines.next() }
+// NextDeadline returns when time itself next has something to do: a deadline is due,
+// trips have gathered, a change to the roads begins or ends. ok is false when nothing is.
+func (c *Core) NextDeadline() (at Instant, ok bool) {
+	at, ok = c.deadlines.next()
+	sooner := func(due Instant) {
+		if !ok || due < at {
+			at, ok = due, true
+		}
+	}
+	if due, gathering := c.gatheredAt(); gathering {
+		sooner(due)
+	}
+	if c.roadsNext != 0 {
+		sooner(c.roadsNext)
+	}
+	if len(c.relook) > 0 {
+		sooner(c.last)
+	}
+	return at, ok
+}
 
 // Replay takes a fact from the journal, in order.
 func (c *Core) Replay(f Fact) error {
@@ -119,7 +170,8 @@ func (c *Core) Replay(f Fact) error {
 	c.fold(f)
 	// What a fold leaves to be done was done by the facts that follow it.
 	c.freed = nil
-	c.wanting = slices.DeleteFunc(c.wanting, func(id TripID) bool { return c.trips[id].State != Requested })
+	c.gather(c.wanting)
+	c.wanting = nil
 	return nil
 }
 
@@ -128,6 +180,7 @@ func (c *Core) Replay(f Fact) error {
 func (c *Core) Apply(now Instant, in Input) Outcome {
 	r := run{core: c, now: now}
 	c.forgetSilent(now)
+	r.refreshRoads()
 	switch in := in.(type) {
 	case Moved:
 		r.moved(in)
@@ -135,6 +188,8 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 		r.tick()
 	case Hello:
 		r.tell(in.By, c.truth(now, in.By))
+	case AskRoute:
+		r.route(in)
 	case Watch:
 		r.tell(in.By, BoardTold{Board: c.boardAt(now)})
 	default:
@@ -163,6 +218,8 @@ type run struct {
 	touched []touched
 	// shifted is the first place in the queue that changed hands, or 0.
 	shifted int
+	// reviewing says that the roads have changed under the open trips.
+	reviewing bool
 }
 
 // touched is a trip to tell of.
@@ -185,23 +242,25 @@ func (r *run) tell(to Actor, body NoticeBody) {
 	r.out.Notices = append(r.out.Notices, Notice{To: to, Body: body})
 }
 
-// pursue follows up what the facts so far have changed: trips that want a driver
-// are offered or parked, first come first, and drivers whose luck changed are
-// tried against the queue.
+// pursue follows up what the facts so far have changed: roads are set and the trips
+// on them looked at again, trips that want a driver are offered or parked, and
+// drivers whose luck changed are contended for.
 //
 // It ends because every step takes a trip off its list, or a driver, and an
 // offer, a parking and an end without a driver put nobody on either.
 func (r *run) pursue() {
 	c := r.core
-	for len(c.wanting) > 0 {
-		slices.SortFunc(c.wanting, func(a, b TripID) int { return inQueueOrder(c.trips[a], c.trips[b]) })
-		id := c.wanting[0]
-		c.wanting = c.wanting[1:]
-		if t := c.trips[id]; t.State == Requested {
-			r.serve(t)
+	r.refreshRoads()
+	r.review()
+	r.lookAgain()
+	r.ripen()
+	for len(c.wanting)+len(c.freed) > 0 {
+		if len(c.wanting) > 0 {
+			ids := c.wanting
+			c.wanting = nil
+			r.match(ids)
+			continue
 		}
-	}
-	for len(c.freed) > 0 {
 		id := c.freed[0]
 		c.freed = c.freed[1:]
 		r.serveQueue(id)

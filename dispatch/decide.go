@@ -31,6 +31,10 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 		return c.decideRelease(in)
 	case Cancel:
 		return c.decideCancel(now, in)
+	case ChangeRoad:
+		return c.decideChangeRoad(now, in)
+	case RestoreRoad:
+		return c.decideRestoreRoad(in)
 	}
 	return nil, refuse(Invalid, "unknown_input", fmt.Sprintf("The server does not know %T.", in))
 }
@@ -144,7 +148,7 @@ func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
 	case refusal != nil:
 		return nil, refusal
 	case t.State == Arrived:
-		return []FactBody{RideStarted{Trip: t.ID, Deadline: now.Add(c.ride(now, t).Duration + c.rules.RideGrace)}}, nil
+		return []FactBody{RideStarted{Trip: t.ID, Deadline: now.Add(c.ride(t).Duration + c.rules.RideGrace)}}, nil
 	case t.State == Assigned:
 		return nil, refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
 	}

@@ -63,6 +63,9 @@ type OfferMade struct {
 	Driver   DriverID `json:"driver"`
 	Until    Instant  `json:"until"`
 	Approach geo.Leg  `json:"approach"`
+	// Ride is the drive from pickup to drop-off by his vehicle; zero in journals
+	// from before roads were known.
+	Ride geo.Leg `json:"ride,omitzero"`
 }
 
 // OfferClosed: the offer ended without being accepted; the trip wants a driver again.
@@ -78,6 +81,8 @@ type TripParked struct {
 	Trip TripID `json:"trip"`
 	// Deadline is when it gives up, or when a driver who let it lapse may be asked again.
 	Deadline Instant `json:"deadline"`
+	// ETA is when a driver who is busy now is expected at the pickup; zero when nobody is in sight.
+	ETA Instant `json:"eta,omitempty"`
 }
 
 // TripAssigned: the driver accepted.
@@ -146,6 +151,9 @@ func (TripReleased) kind() string  { return "trip_released" }
 func (TripOverdue) kind() string   { return "trip_overdue" }
 func (TripCancelled) kind() string { return "trip_cancelled" }
 func (TripUnserved) kind() string  { return "trip_unserved" }
+func (TripRetimed) kind() string   { return "trip_retimed" }
+func (RoadChanged) kind() string   { return "road_changed" }
+func (RoadRestored) kind() string  { return "road_restored" }
 
 // readers turns the body of each kind back into its type.
 var readers = map[string]func(json.RawMessage) (FactBody, error){
@@ -163,6 +171,9 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"trip_overdue":   readBody[TripOverdue],
 	"trip_cancelled": readBody[TripCancelled],
 	"trip_unserved":  readBody[TripUnserved],
+	"trip_retimed":   readBody[TripRetimed],
+	"road_changed":   readBody[RoadChanged],
+	"road_restored":  readBody[RoadRestored],
 }
 
 func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {

@@ -42,6 +42,14 @@ func oneOfEach() []Fact {
 		TripOverdue{Trip: "t1", Deadline: 2_500_000},
 		TripCancelled{Trip: "t1", By: Actor{Role: RolePassenger, ID: "p1"}, Why: ReasonChanged},
 		TripUnserved{Trip: "t1", Why: ReasonNoDriver},
+		OfferMade{Trip: "t1", Offer: "t1/1", Driver: "d1", Until: 20_000, Approach: leg, Ride: leg},
+		TripParked{Trip: "t1", Deadline: 140_000, ETA: 200_000},
+		TripRetimed{Trip: "t1", ETA: 100_000, Deadline: 1_300_000, Ride: leg, Cut: true},
+		RoadChanged{Change: geo.RoadChange{ID: "slide", Where: geo.Stretch{Center: &geo.Point{Lat: 26.2311, Lon: 109.1314}, Radius: 100,
+			Kinds: []geo.RoadKind{geo.Secondary}, Above: 900}, Vehicles: []geo.VehicleClass{geo.Bus}, Closed: true, Pace: 0.5,
+			MaxMass: 3500, MaxHeight: 300, MaxWidth: 220, From: 1000, Until: 2000, Daily: &geo.Hours{From: 1320, Until: 300, Zone: 480},
+			Note: "landslide"}, By: Actor{Role: RoleOperator, ID: "o1"}},
+		RoadRestored{ID: "slide", By: system},
 	}
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {
@@ -114,6 +122,7 @@ func TestReplayRefusesWhatCannotHaveHappened(t *testing.T) {
 		"a ride without a driver":   {{Seq: 1, Body: order}, {Seq: 2, Body: RideStarted{Trip: "t1"}}},
 		"a trip requested twice":    {{Seq: 1, Body: order}, {Seq: 2, Body: order}},
 		"something after the end":   {{Seq: 1, Body: order}, {Seq: 2, Body: TripUnserved{Trip: "t1"}}, {Seq: 3, Body: TripParked{Trip: "t1"}}},
+		"a change that never was":   {{Seq: 1, Body: RoadRestored{ID: "slide"}}},
 		"an overdue trip not there": {{Seq: 1, Body: TripOverdue{Trip: "t1"}}},
 	} {
 		c := NewCore(testArea, DefaultRules(), geo.NewCrow())

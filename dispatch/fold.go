@@ -3,6 +3,8 @@ package dispatch
 import (
 	"fmt"
 	"slices"
+
+	"cuntong/geo"
 )
 
 func gapError(have, got Seq) error {
@@ -31,6 +33,13 @@ func (c *Core) admissible(f Fact) error {
 			return misfit("trip %s exists", b.Trip)
 		}
 		return nil
+	case RoadChanged:
+		return nil
+	case RoadRestored:
+		if _, exists := c.changes[b.ID]; !exists {
+			return misfit("no change %s to the roads holds", b.ID)
+		}
+		return nil
 	}
 	id, next := TripOf(f.Body)
 	t := c.trips[id]
@@ -55,7 +64,7 @@ func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
 		return t.State == Parked || t.State.CanBecome(Parked)
 	case TripReleased:
 		return t.State == Assigned || t.State == Arrived
-	case TripOverdue:
+	case TripOverdue, TripRetimed:
 		return t.State.HasDriver()
 	}
 	return t.State.CanBecome(next)
@@ -85,6 +94,8 @@ func TripOf(body FactBody) (TripID, State) {
 		return b.Trip, Requested
 	case TripOverdue:
 		return b.Trip, ""
+	case TripRetimed:
+		return b.Trip, ""
 	case TripCancelled:
 		return b.Trip, Cancelled
 	case TripUnserved:
@@ -111,6 +122,8 @@ func (c *Core) fold(f Fact) {
 		c.quiet.remove(b.Driver)
 	case TripRequested:
 		c.foldRequested(f.At, b)
+	case RoadChanged, RoadRestored:
+		c.foldRoad(b)
 	default:
 		c.foldTrip(f)
 	}
@@ -133,14 +146,16 @@ func (c *Core) foldTrip(f Fact) {
 	t.Version++
 	switch b := f.Body.(type) {
 	case OfferMade:
-		t.Offer = &Offer{ID: b.Offer, Driver: b.Driver, MadeAt: f.At, Until: b.Until, Approach: b.Approach}
+		t.Offer = &Offer{ID: b.Offer, Driver: b.Driver, MadeAt: f.At, Until: b.Until, Approach: b.Approach, Ride: b.Ride}
 		t.Offers++
+		t.PickupETA = 0
 		c.drivers[b.Driver].Offer = id
 		c.become(t, next, f.At, b.Until)
 		c.settle(b.Driver)
 	case OfferClosed:
 		c.foldOfferClosed(t, f.At, b)
 	case TripParked:
+		t.PickupETA = b.ETA
 		c.become(t, next, f.At, b.Deadline)
 	case TripAssigned:
 		c.foldAssigned(t, f.At, b)
@@ -151,10 +166,13 @@ func (c *Core) foldTrip(f Fact) {
 		d.Plan = slices.DeleteFunc(d.Plan, func(s Stop) bool { return s.Trip == id && s.Kind == StopPickup })
 		c.become(t, next, f.At, b.Deadline)
 	case TripReleased:
-		c.foldReleased(t, f.At)
+		c.foldReleased(t, f.At, b)
 	case TripOverdue:
 		t.Overdue++
 		t.Deadline = b.Deadline
+		c.deadlines.set(id, b.Deadline)
+	case TripRetimed:
+		t.PickupETA, t.Ride, t.Cut, t.Deadline = b.ETA, b.Ride, b.Cut, b.Deadline
 		c.deadlines.set(id, b.Deadline)
 	case TripCompleted:
 		c.foldEnd(t, next, f.At, Actor{}, "")
@@ -188,7 +206,7 @@ func (t *Trip) askedInVain(driver DriverID, until Instant) {
 
 func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
 	d := c.drivers[t.Offer.Driver]
-	t.Driver, t.Vehicle, t.PickupETA = d.ID, d.Vehicle, b.ETA
+	t.Driver, t.Vehicle, t.PickupETA, t.Ride = d.ID, d.Vehicle, b.ETA, t.Offer.Ride
 	t.Offer, d.Offer = nil, ""
 	d.Plan = Plan{
 		{Kind: StopPickup, Trip: t.ID, Place: t.Order.Pickup},
@@ -198,10 +216,12 @@ func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
 	c.settle(d.ID)
 }
 
-func (c *Core) foldReleased(t *Trip, at Instant) {
+func (c *Core) foldReleased(t *Trip, at Instant, b TripReleased) {
 	driver := t.Driver
-	t.askedInVain(driver, 0)
-	t.Driver, t.Vehicle, t.PickupETA = "", Vehicle{}, 0
+	if b.By.Role != RoleSystem || b.Why != ReasonRoad { // it was not his doing: when the road is open he may come
+		t.askedInVain(driver, 0)
+	}
+	t.Driver, t.Vehicle, t.PickupETA, t.Ride, t.Cut = "", Vehicle{}, 0, geo.Leg{}, false
 	// A trip given back late deserves another try even when its patience is used up.
 	t.Patience = max(t.Patience, at.Add(c.rules.Patience))
 	c.become(t, Requested, at, t.Patience)
@@ -235,6 +255,12 @@ func (c *Core) become(t *Trip, next State, at Instant, deadline Instant) {
 	if t.State == Parked && next != Parked {
 		c.queue.remove(t)
 	}
+	if t.State == Requested && next != Requested {
+		c.gathering = slices.DeleteFunc(c.gathering, func(id TripID) bool { return id == t.ID })
+	}
+	if next != Requested && next != Parked {
+		c.wants.clear(t.ID)
+	}
 	c.counts[t.State]--
 	c.counts[next]++
 	if next != t.State {
@@ -244,6 +270,7 @@ func (c *Core) become(t *Trip, next State, at Instant, deadline Instant) {
 	switch {
 	case !next.Open():
 		c.deadlines.clear(t.ID)
+		delete(c.paves, t.ID)
 	default:
 		c.deadlines.set(t.ID, deadline)
 	}

@@ -115,3 +115,7 @@ func (Release) isInput()   {}
 func (Cancel) isInput()    {}
 func (Watch) isInput()     {}
 func (Tick) isInput()      {}
+
+func (AskRoute) isInput()    {}
+func (ChangeRoad) isInput()  {}
+func (RestoreRoad) isInput() {}

@@ -7,74 +7,189 @@ import (
 	"cuntong/geo"
 )
 
-// candidate is a driver who could take a trip.
-type candidate struct {
-	driver   *Driver
-	approach geo.Leg
-	looked   int // drivers looked at to find him
+// match finds drivers for trips that want one now. A trip that nobody else competes
+// with is served at once; one that does waits for up to Rules.Window after it was
+// asked for, so that those who ask at the same time are judged together.
+func (r *run) match(ids []TripID) {
+	c := r.core
+	var trips []*Trip
+	for _, id := range ids {
+		if t := c.trips[id]; t.State == Requested {
+			trips = append(trips, t)
+		}
+	}
+	slices.SortFunc(trips, inQueueOrder)
+	found := make([][]option, len(trips))
+	for i, t := range trips {
+		found[i] = c.options(r.now, t, baseOptions)
+		c.wants.set(t.ID, found[i])
+	}
+	judged := false
+	for i, t := range trips {
+		if judged && t.State == Requested { // somebody else may have had its driver
+			found[i] = c.options(r.now, t, baseOptions)
+			c.wants.set(t.ID, found[i])
+		}
+		switch {
+		case t.State != Requested: // served with an earlier one
+		case r.now >= t.Patience:
+			r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
+		case !c.wants.contested(t.ID):
+			r.decideOn(t, found[i])
+		case r.now < t.RequestedAt.Add(c.rules.Window):
+			c.gather([]TripID{t.ID})
+		default:
+			r.contest([]*Trip{t})
+			judged = true
+		}
+	}
 }
 
-// serve offers a trip without a driver to the one who can be at the pickup soonest,
-// or parks it, or ends it when its patience is over. Who asked first is served
-// first: a driver whom a parked trip that asked earlier could have goes to that
-// one, and the next nearest is looked for.
-func (r *run) serve(t *Trip) {
-	if r.now >= t.Patience {
-		r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
+// gather lets the requested ones of these trips wait for others to compete with.
+func (c *Core) gather(ids []TripID) {
+	for _, id := range ids {
+		if c.trips[id].State == Requested && !slices.Contains(c.gathering, id) {
+			c.gathering = append(c.gathering, id)
+		}
+	}
+}
+
+// ripen moves the trips whose time of gathering is over to those that want a driver.
+func (r *run) ripen() {
+	c := r.core
+	c.gathering = slices.DeleteFunc(c.gathering, func(id TripID) bool {
+		ripe := r.now >= c.trips[id].RequestedAt.Add(c.rules.Window)
+		if ripe {
+			c.wanting = append(c.wanting, id)
+		}
+		return ripe
+	})
+}
+
+// gatheredAt is when the next trip has gathered for long enough.
+func (c *Core) gatheredAt() (at Instant, ok bool) {
+	for _, id := range c.gathering {
+		if due := c.trips[id].RequestedAt.Add(c.rules.Window); !ok || due < at {
+			at, ok = due, true
+		}
+	}
+	return at, ok
+}
+
+// maxContest bounds the trips of one contest. Those beyond, the last found, wait for
+// the next.
+const maxContest = 48
+
+// contest decides between waiting trips that want the same drivers: those given and
+// all that are connected with them by a driver whom both want. As many as possible
+// get a driver, and of all ways to do that the one with the least waiting, where a
+// trip that must go on waiting counts the more the longer it has waited already
+// (Rules.AgeBonus).
+func (r *run) contest(seeds []*Trip) {
+	c := r.core
+	trips, options := c.rivals(r.now, seeds)
+	columns := map[DriverID]int{}
+	for _, list := range options {
+		for _, o := range list {
+			if _, known := columns[o.driver.ID]; !known {
+				columns[o.driver.ID] = len(columns)
+			}
+		}
+	}
+	cost := make([][]int64, len(trips))
+	for i, t := range trips {
+		cost[i] = slices.Repeat([]int64{impossible}, len(columns)+len(trips))
+		for _, o := range options[i] {
+			cost[i][columns[o.driver.ID]] = o.wait.Milliseconds()
+		}
+		cost[i][len(columns)+i] = c.costOfWaiting(r.now, t)
+	}
+	result := assign(cost)
+	r.out.Contests = append(r.out.Contests, Contest{Trips: len(trips), Drivers: len(columns)})
+	if c.watchContest != nil {
+		c.watchContest(trips, options, cost, result)
+	}
+	for i, t := range trips {
+		var given []option
+		for _, o := range options[i] {
+			if columns[o.driver.ID] == result.taken[i] {
+				given = []option{o}
+			}
+		}
+		r.decideOn(t, given)
+	}
+}
+
+// unservedCost is more than any two waits can differ, so that no trip goes without a
+// driver to spare others some waiting.
+const unservedCost = 24 * time.Hour
+
+// costOfWaiting is what it counts when t gets no driver this time.
+func (c *Core) costOfWaiting(now Instant, t *Trip) int64 {
+	return unservedCost.Milliseconds() + int64(c.rules.AgeBonus*float64(now-t.RequestedAt))
+}
+
+// rivals returns the waiting trips that are connected with the seeds by drivers whom
+// both want, first come first, and the options of each.
+func (c *Core) rivals(now Instant, seeds []*Trip) (trips []*Trip, found [][]option) {
+	seen := map[TripID]bool{}
+	add := func(t *Trip) {
+		if !seen[t.ID] && len(trips) < maxContest {
+			seen[t.ID] = true
+			trips = append(trips, t)
+		}
+	}
+	for _, t := range seeds {
+		add(t)
+	}
+	for i := 0; i < len(trips); i++ {
+		c.wants.set(trips[i].ID, c.options(now, trips[i], baseOptions))
+		for _, id := range c.wants.by[trips[i].ID] {
+			for _, rival := range c.wants.of[id] {
+				if t := c.trips[rival]; now < t.Patience {
+					add(t)
+				}
+			}
+		}
+	}
+	slices.SortFunc(trips, inQueueOrder)
+	for _, t := range trips {
+		found = append(found, c.options(now, t, max(baseOptions, len(trips))))
+	}
+	return trips, found
+}
+
+// decideOn offers t to the first of its options if he is free, and otherwise parks
+// it: with an expectation if he is busy, without if there is nobody.
+func (r *run) decideOn(t *Trip, options []option) {
+	switch {
+	case len(options) == 0:
+		r.park(t, 0, 0)
+	case options[0].free == 0:
+		r.offer(t, options[0])
+	default:
+		r.park(t, r.now.Add(options[0].wait), options[0].free)
+	}
+}
+
+// What makes parking a parked trip again worth telling, and how soon after the
+// driver it waits for should be free it is looked at in any case.
+const (
+	etaMatters = 2 * time.Minute
+	lookAgain  = 30 * time.Second
+)
+
+// park lets t wait. eta is when a busy driver is expected at the pickup who will be
+// free then; both zero: nobody is in sight.
+func (r *run) park(t *Trip, eta, free Instant) {
+	until := r.core.parkedUntil(r.now, t)
+	if free != 0 {
+		until = min(until, max(free, r.now).Add(lookAgain))
+	}
+	if t.State == Parked && t.Deadline > r.now && (eta == 0) == (t.PickupETA == 0) && eta.Sub(t.PickupETA).Abs() < etaMatters {
 		return
 	}
-	for {
-		best, ok := r.core.nearest(r.now, t)
-		if !ok {
-			r.record(TripParked{Trip: t.ID, Deadline: r.core.parkedUntil(r.now, t)}, nil)
-			return
-		}
-		earlier, approach := r.core.firstInQueue(r.now, best.driver, t)
-		if earlier == nil {
-			r.offer(t, best)
-			return
-		}
-		r.offer(earlier, candidate{driver: best.driver, approach: approach, looked: best.looked})
-	}
-}
-
-// nearest returns the free driver with the shortest drive to t's pickup, among
-// those who fit, may be asked, and are within reach.
-//
-// Drivers come closest first by straight line; the search stops when no driver
-// further out could be sooner even on the fastest road ([geo.Router.Floor]).
-func (c *Core) nearest(now Instant, t *Trip) (best candidate, ok bool) {
-	limit := c.rules.Reach
-	looked := 0
-	for id, straight := range c.free.ClosestFirst(t.Order.Pickup.Point) {
-		if c.router.Floor(straight) > limit {
-			break
-		}
-		looked++
-		leg, can := c.canTake(now, t, c.drivers[id])
-		if can && leg.Duration <= limit && (!ok || leg.Duration < best.approach.Duration) {
-			best, ok = candidate{driver: c.drivers[id], approach: leg}, true
-			limit = leg.Duration
-		}
-	}
-	best.looked = looked
-	return best, ok
-}
-
-// canTake says whether free driver d may be asked for t, and how far he is from it.
-func (c *Core) canTake(now Instant, t *Trip, d *Driver) (geo.Leg, bool) {
-	if !t.Order.Load.Fits(d.Vehicle.Load) || t.restsFrom(d.ID, now) {
-		return geo.Leg{}, false
-	}
-	leg, ok := c.router.Travel(c.fixes[d.ID].spot, c.spot(t.Order.Pickup), c.leaving(now, d.Vehicle))
-	return leg, ok && leg.Duration <= c.rules.Reach
-}
-
-// restsFrom says whether t is not to be offered to id at now.
-func (t *Trip) restsFrom(id DriverID, now Instant) bool {
-	return slices.ContainsFunc(t.Asked, func(a Asked) bool {
-		return a.Driver == id && (a.Until == 0 || now < a.Until)
-	})
+	r.record(TripParked{Trip: t.ID, Deadline: until, ETA: eta}, nil)
 }
 
 // parkedUntil is when a parked trip next has something to do: give up, or ask a
@@ -89,42 +204,27 @@ func (c *Core) parkedUntil(now Instant, t *Trip) Instant {
 	return until
 }
 
-func (r *run) offer(t *Trip, best candidate) {
+func (r *run) offer(t *Trip, o option) {
 	c := r.core
-	f := c.fixes[best.driver.ID]
+	f := c.fixes[o.driver.ID]
 	r.out.Matches = append(r.out.Matches, Match{
 		Waited:      r.now - t.RequestedAt,
 		PositionAge: r.now - f.Fix.Received,
-		Candidates:  best.looked,
+		Candidates:  o.looked,
 	})
+	ride, _ := c.rideBy(r.now, t, o.driver.Vehicle)
 	r.record(OfferMade{
 		Trip:     t.ID,
 		Offer:    offerID(t.ID, t.Offers+1),
-		Driver:   best.driver.ID,
+		Driver:   o.driver.ID,
 		Until:    r.now.Add(c.rules.OfferWait),
-		Approach: best.approach.Round(),
+		Approach: o.approach.Round(),
+		Ride:     ride.Round(),
 	}, nil)
 }
 
-// firstInQueue returns the first parked trip that free driver d can take, of those
-// that asked before the given one (nil: of all), or nil.
-func (c *Core) firstInQueue(now Instant, d *Driver, before *Trip) (*Trip, geo.Leg) {
-	at := c.fixes[d.ID].Fix.Point
-	for _, t := range c.queue {
-		if before != nil && inQueueOrder(t, before) >= 0 {
-			break
-		}
-		if c.router.Floor(geo.Distance(at, t.Order.Pickup.Point)) > c.rules.Reach {
-			continue
-		}
-		if leg, ok := c.canTake(now, t, d); ok {
-			return t, leg
-		}
-	}
-	return nil, geo.Leg{}
-}
-
-// serveQueue offers a driver whose luck changed the first parked trip he can take.
+// serveQueue lets the parked trips that could have a driver whose luck changed
+// contend for him.
 func (r *run) serveQueue(id DriverID) {
 	c := r.core
 	if !c.available(id) {
@@ -132,9 +232,29 @@ func (r *run) serveQueue(id DriverID) {
 	}
 	f := c.fixes[id]
 	f.scannedAt, f.scanned = f.Fix.Point, true
-	if t, approach := c.firstInQueue(r.now, c.drivers[id], nil); t != nil {
-		r.offer(t, candidate{driver: c.drivers[id], approach: approach, looked: 1})
+	var could []*Trip
+	for _, t := range c.queue {
+		if len(could) == maxContest {
+			break
+		}
+		if r.now < t.Patience && c.couldHave(r.now, t, id) {
+			could = append(could, t)
+		}
 	}
+	if len(could) > 0 {
+		r.contest(could)
+	}
+}
+
+// couldHave says whether free driver id is within reach of parked trip t and may be
+// asked for it.
+func (c *Core) couldHave(now Instant, t *Trip, id DriverID) bool {
+	d, f := c.drivers[id], c.fixes[id]
+	if c.router.Floor(geo.Distance(f.Fix.Point, t.Order.Pickup.Point)) > c.rules.Reach || !c.suits(now, t, d) {
+		return false
+	}
+	leg, ok := c.router.Travel(f.spot, c.paveOf(t).pickup, c.leaving(now, d.Vehicle))
+	return ok && leg.Duration <= c.rules.Reach
 }
 
 // maxDue bounds the deadlines one tick acts upon; the rest stay due for the next.
@@ -145,11 +265,16 @@ func (r *run) tick() {
 	for _, id := range r.core.deadlines.due(r.now, maxDue) {
 		r.lapse(r.core.trips[id])
 	}
+	r.endChanges()
 	r.sendHome()
 }
 
-// lapse acts on the deadline of t.
+// lapse acts on the deadline of t, if it is still due: what was done for another
+// may have moved it.
 func (r *run) lapse(t *Trip) {
+	if t.Deadline > r.now || !t.State.Open() {
+		return
+	}
 	rules := r.core.rules
 	switch t.State {
 	case Offered:
@@ -157,7 +282,7 @@ func (r *run) lapse(t *Trip) {
 	case Requested:
 		r.core.wanting = append(r.core.wanting, t.ID)
 	case Parked:
-		r.serve(t) // patience is over, or a driver who let it lapse has rested
+		r.parkedDue(t)
 	case Assigned:
 		if t.Overdue+1 >= rules.OverdueLimit {
 			r.record(TripReleased{Trip: t.ID, By: Actor{Role: RoleSystem}, Why: ReasonOverdue}, nil)
@@ -169,4 +294,14 @@ func (r *run) lapse(t *Trip) {
 	case Riding:
 		r.record(TripOverdue{Trip: t.ID, Deadline: r.now.Add(rules.RideGrace)}, nil)
 	}
+}
+
+// parkedDue: patience is over, a driver who let it lapse has rested, or the one it
+// waited for should be free.
+func (r *run) parkedDue(t *Trip) {
+	if r.now >= t.Patience {
+		r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
+		return
+	}
+	r.contest([]*Trip{t})
 }

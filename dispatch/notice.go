@@ -91,6 +91,8 @@ func (QueueTold) isNotice() {}
 func (DriverAt) isNotice()  {}
 func (DutyTold) isNotice()  {}
 func (BoardTold) isNotice() {}
+func (RouteTold) isNotice() {}
+func (RoadTold) isNotice()  {}
 
 // Lossy reports false: an answer must arrive.
 func (Done) Lossy() bool { return false }
@@ -119,6 +121,12 @@ func (DriverAt) Lossy() bool { return true }
 // Lossy reports false: a driver must know whether he is on duty.
 func (DutyTold) Lossy() bool { return false }
 
+// Lossy reports false: it answers a question.
+func (RouteTold) Lossy() bool { return false }
+
+// Lossy reports false: it answers a command.
+func (RoadTold) Lossy() bool { return false }
+
 // Lossy reports true: only the newest board counts.
 func (BoardTold) Lossy() bool { return true }
 
@@ -135,8 +143,9 @@ type TripView struct {
 	Driver       DriverID
 	Vehicle      Vehicle
 	Direct       geo.Leg
-	PickupETA    Instant
-	QueuePlace   int // while parked: 1 is next
+	PickupETA    Instant // while assigned; while parked, if a busy driver is in sight
+	Cut          bool    // no road leads to where the trip has to go now
+	QueuePlace   int     // while parked: 1 is next
 	QueueOf      int
 	Overdue      int
 	GivesUpAt    Instant // while it has no driver
@@ -177,6 +186,7 @@ type Board struct {
 	Driving []TripView    // trips with a driver, newest first; at most BoardRows
 	Ended   []TripView    // the last trips that ended, newest first; at most BoardRows
 	Drivers []DriverView  // drivers on duty, those last heard of first; at most BoardDrivers
+	Roads   []RoadView    // changes to the roads, by id; at most BoardRows
 	OnDuty  int
 	Free    int // on duty, free, and heard of within the freshness limit
 	Silent  int // on duty and not heard of within the freshness limit

@@ -12,6 +12,8 @@ type Offer struct {
 	Until  Instant  `json:"until"`
 	// Approach is the estimated drive from the driver to the pickup.
 	Approach geo.Leg `json:"approach"`
+	// Ride is the drive from pickup to drop-off by his vehicle.
+	Ride geo.Leg `json:"ride,omitzero"`
 }
 
 // OfferEnd says how an offer ended without being accepted.

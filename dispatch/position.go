@@ -104,8 +104,12 @@ func (r *run) follow(fix Fix) {
 	}
 	t := c.trips[plan.Trip()]
 	at := DriverAt{Trip: t.ID, Fix: fix}
-	if leg, ok := c.router.Travel(c.fixes[fix.Driver].spot, c.spot(plan[0].Place), c.leaving(r.now, t.Vehicle)); ok && t.State != Arrived {
-		at.ETA = r.now.Add(leg.Duration)
+	a := c.aheadOf(r.now, c.drivers[fix.Driver])
+	if r.now.Sub(a.made) >= askRoadsEvery {
+		a = c.lookAhead(r.now, c.drivers[fix.Driver])
+	}
+	if a.known {
+		at.ETA = a.next
 	}
 	for _, who := range t.parties() {
 		r.tell(who, at)
@@ -126,6 +130,8 @@ func (c *Core) forget(id DriverID) {
 		c.fresh.remove(f)
 		delete(c.fixes, id)
 		c.free.Remove(id)
+		c.busy.Remove(id)
+		delete(c.aheads, id)
 		c.forgotten = append(c.forgotten, id)
 	}
 }
@@ -213,14 +219,20 @@ func (c *Core) available(id DriverID) bool {
 	return d != nil && d.Free() && c.fixes[id] != nil
 }
 
-// settle brings the index of free drivers in line with the state of one driver.
+// settle brings the indexes of drivers in line with the state of one driver.
 // A driver who becomes available is put on the list of those whose luck changed.
 func (c *Core) settle(id DriverID) {
+	d, f := c.drivers[id], c.fixes[id]
+	if d != nil && f != nil && len(d.Plan) > 0 {
+		c.busy.Put(id, d.Plan[len(d.Plan)-1].Place.Point)
+	} else {
+		c.busy.Remove(id)
+		delete(c.aheads, id)
+	}
 	if !c.available(id) {
 		c.free.Remove(id)
 		return
 	}
-	f := c.fixes[id]
 	if _, was := c.free.At(id); !was {
 		c.freed = append(c.freed, id)
 	}

@@ -17,6 +17,16 @@ type Rules struct {
 	FreshFor time.Duration
 	// Reach is the longest drive to a pickup that a driver is asked for. 1 min to 12 h.
 	Reach time.Duration
+	// Window is how long a trip waits, after it was asked for, for others that want the
+	// same drivers, so that they are judged together; a trip without a rival does
+	// not wait. 0 to 10 s.
+	Window time.Duration
+	// BusyWithin is how soon a driver with a trip must be expected to be free to be
+	// waited for. 0 to 2 h; 0: only drivers who are free are thought of.
+	BusyWithin time.Duration
+	// AgeBonus is how many seconds of driving a second of waiting outweighs when not all
+	// can be served. 0 to 10; with 0 the far ones starve.
+	AgeBonus float64
 	// MaxRide is the longest ride that can be booked, by the estimate for a car. 1 min to 48 h.
 	MaxRide time.Duration
 	// DutySilence is how long a driver may be on duty without a word while he has
@@ -55,6 +65,9 @@ func DefaultRules() Rules {
 		Patience:            30 * time.Minute,
 		FreshFor:            30 * time.Second,
 		Reach:               time.Hour,
+		Window:              2 * time.Second,
+		BusyWithin:          15 * time.Minute,
+		AgeBonus:            1,
 		MaxRide:             6 * time.Hour,
 		DutySilence:         12 * time.Hour,
 		LapseRest:           2 * time.Minute,
@@ -78,6 +91,9 @@ func (r Rules) Validate() error {
 		within("patience", r.Patience, time.Minute, 24*time.Hour),
 		within("position freshness", r.FreshFor, 5*time.Second, 10*time.Minute),
 		within("reach", r.Reach, time.Minute, 12*time.Hour),
+		within("window", r.Window, 0, 10*time.Second),
+		within("busy within", r.BusyWithin, 0, 2*time.Hour),
+		within("age bonus", r.AgeBonus, 0, 10),
 		within("longest ride", r.MaxRide, time.Minute, 48*time.Hour),
 		within("duty silence", r.DutySilence, time.Minute, 7*24*time.Hour),
 		within("lapse rest", r.LapseRest, 0, 24*time.Hour),
@@ -94,8 +110,8 @@ func (r Rules) Validate() error {
 	)
 }
 
-func within[T int | time.Duration](name string, v, low, high T) error {
-	if v < low || v > high {
+func within[T int | float64 | time.Duration](name string, v, low, high T) error {
+	if !(v >= low && v <= high) {
 		return fmt.Errorf("%s is %v: want %v to %v", name, v, low, high)
 	}
 	return nil

@@ -100,6 +100,9 @@ func (s *sim) run(steps int) error {
 		if err := s.deliver(); err != nil {
 			return err
 		}
+		if err := s.checkOptions(); err != nil {
+			return err
+		}
 		if s.rng.IntN(120) == 0 {
 			if err := s.crash(); err != nil {
 				return err
@@ -349,20 +352,12 @@ func (s *sim) learn(driver DriverID, v TripView) {
 
 // witness checks one fact against what happened before it.
 func (s *sim) witness(f Fact) error {
-	c := s.world.core
 	switch b := f.Body.(type) {
 	case OfferMade:
 		if s.declined[string(b.Trip)+" "+string(b.Driver)] {
 			return fmt.Errorf("%s is asked again for %s, which he declined", b.Driver, b.Trip)
 		}
 		s.asked[b.Trip] = b.Driver
-		t, d := c.trips[b.Trip], c.drivers[b.Driver]
-		if t == nil || d == nil || d.Offer != b.Trip {
-			return nil
-		}
-		if earlier, _ := c.firstInQueue(s.world.now, d, t); earlier != nil {
-			return fmt.Errorf("%s is offered %s while %s, which asked earlier, could have him", b.Driver, b.Trip, earlier.ID)
-		}
 	case OfferClosed:
 		if b.End == OfferDeclined {
 			s.declined[string(b.Trip)+" "+string(s.asked[b.Trip])] = true

@@ -7,28 +7,32 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"cuntong/geo"
 )
 
 // snapshotFormat is the version of the encoding of a snapshot.
 //
 //	1  the first
-const snapshotFormat = 1
+//	2  with changes to the roads
+const snapshotFormat = 2
 
 // snapshot is the durable state on paper, in an order that depends on nothing but
 // the state: equal states give equal bytes.
 type snapshot struct {
-	Format   int       `json:"v"`
-	Seq      Seq       `json:"seq"`
-	Last     Instant   `json:"last"`
-	Open     []*Trip   `json:"open"`  // by time of request
-	Ended    []*Trip   `json:"ended"` // oldest end first
-	Drivers  []*Driver `json:"drivers"`
-	Commands []answer  `json:"commands"`
+	Format   int              `json:"v"`
+	Seq      Seq              `json:"seq"`
+	Last     Instant          `json:"last"`
+	Open     []*Trip          `json:"open"`  // by time of request
+	Ended    []*Trip          `json:"ended"` // oldest end first
+	Drivers  []*Driver        `json:"drivers"`
+	Commands []answer         `json:"commands"`
+	Roads    []geo.RoadChange `json:"roads,omitempty"` // by id
 }
 
 // Snapshot writes the durable state, for [Core.Restore].
 func (c *Core) Snapshot() ([]byte, error) {
-	s := snapshot{Format: snapshotFormat, Seq: c.seq, Last: c.last, Commands: c.commands.all()}
+	s := snapshot{Format: snapshotFormat, Seq: c.seq, Last: c.last, Commands: c.commands.all(), Roads: c.roadChanges()}
 	for _, t := range c.trips {
 		if t.State.Open() {
 			s.Open = append(s.Open, t)
@@ -68,9 +72,15 @@ func (c *Core) Restore(data []byte) error {
 	}
 	for _, t := range s.Open {
 		c.deadlines.set(t.ID, t.Deadline)
-		if t.State == Parked {
+		switch t.State {
+		case Parked:
 			c.queue.add(t)
+		case Requested:
+			c.gathering = append(c.gathering, t.ID)
 		}
+	}
+	for _, change := range s.Roads {
+		c.changes[change.ID] = change
 	}
 	for _, a := range s.Commands {
 		c.commands.keep(a)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cuntong/geo"
 )
 
 // storyOf writes an outcome in sentences that need no programmer to read.
@@ -41,7 +43,16 @@ func factStory(body FactBody) string {
 		}
 		return fmt.Sprintf("the offer of %s is %s%s", b.Trip, b.End, rest)
 	case TripParked:
+		if b.ETA != 0 {
+			return fmt.Sprintf("%s is parked until %s, for a busy driver expected at %s", b.Trip, clock(b.Deadline), clock(b.ETA))
+		}
 		return fmt.Sprintf("%s is parked until %s", b.Trip, clock(b.Deadline))
+	case TripRetimed:
+		return retimedStory(b)
+	case RoadChanged:
+		return fmt.Sprintf("%s makes %s: %s", b.By.ID, b.Change.ID, changeStory(b.Change))
+	case RoadRestored:
+		return fmt.Sprintf("%s is lifted by the %s", b.ID, b.By.Role)
 	case TripAssigned:
 		return fmt.Sprintf("%s is assigned, pickup expected at %s", b.Trip, clock(b.ETA))
 	case DriverArrived:
@@ -60,6 +71,34 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s ends unserved (%s)", b.Trip, b.Why)
 	}
 	return fmt.Sprintf("%T has no story", body)
+}
+
+func retimedStory(b TripRetimed) string {
+	s := fmt.Sprintf("%s is timed anew: %.1f km and %s to ride", b.Trip, b.Ride.Distance/1000, b.Ride.Duration.Round(time.Second))
+	if b.ETA != 0 {
+		s += ", pickup expected at " + clock(b.ETA)
+	}
+	if b.Cut {
+		s += ", and no road leads there"
+	}
+	return s
+}
+
+func changeStory(c geo.RoadChange) string {
+	var parts []string
+	if c.Closed {
+		parts = append(parts, "closed")
+	}
+	if c.Pace != 0 {
+		parts = append(parts, fmt.Sprintf("at %.0f %% of the pace", 100*c.Pace))
+	}
+	if c.Daily != nil {
+		parts = append(parts, fmt.Sprintf("every day from minute %d to %d", c.Daily.From, c.Daily.Until))
+	}
+	if c.Until != 0 {
+		parts = append(parts, "until "+clock(Instant(c.Until)))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func loadStory(l Load) string {
@@ -108,6 +147,11 @@ func noticeStory(body NoticeBody) string {
 			eta = ", expected at " + clock(b.ETA)
 		}
 		return fmt.Sprintf("the driver of %s is at %.4f %.4f%s", b.Trip, b.Fix.Point.Lat, b.Fix.Point.Lon, eta)
+	case RouteTold:
+		return routeStory(b)
+	case RoadTold:
+		return fmt.Sprintf("%s concerns %d segments, %.1f km of %s; in force: %t", b.Road.Change.ID, b.Road.Extent.Segments,
+			b.Road.Extent.Length/1000, strings.Join(b.Road.Extent.Names, ", "), b.Road.InForce)
 	case DutyTold:
 		if !b.On {
 			return "you are off duty"
@@ -126,6 +170,12 @@ func tripStory(v TripView) string {
 	if v.State.HasDriver() {
 		s += fmt.Sprintf(", driver %s", v.Driver)
 	}
+	if v.State == Parked && v.PickupETA != 0 {
+		s += ", a driver in sight for " + clock(v.PickupETA)
+	}
+	if v.Cut {
+		s += ", cut off"
+	}
 	if v.QueuePlace > 0 {
 		s += fmt.Sprintf(", number %d of %d in the queue", v.QueuePlace, v.QueueOf)
 	}
@@ -136,6 +186,18 @@ func tripStory(v TripView) string {
 		s += fmt.Sprintf(", by %s: %s", v.EndedBy.Role, v.EndedWhy)
 	}
 	return s
+}
+
+func routeStory(b RouteTold) string {
+	var parts []string
+	for _, way := range []*Way{b.Approach, b.Ride} {
+		if way == nil {
+			parts = append(parts, "no way")
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%.1f km and %s", way.Leg.Distance/1000, way.Leg.Duration.Round(time.Second)))
+	}
+	return fmt.Sprintf("the way of %s: %s to the pickup, %s to ride", b.Trip, parts[0], parts[1])
 }
 
 func truthStory(truth Truth) string {
@@ -165,6 +227,9 @@ func boardStory(b Board) string {
 	}
 	for _, v := range slices.Backward(b.Ended) {
 		parts = append(parts, fmt.Sprintf("%s ended %s", v.ID, v.State))
+	}
+	for _, road := range b.Roads {
+		parts = append(parts, fmt.Sprintf("road %s (in force: %t)", road.Change.ID, road.InForce))
 	}
 	return fmt.Sprintf("the board: %d on duty, %d free, %d silent; %s", b.OnDuty, b.Free, b.Silent, strings.Join(parts, ", "))
 }

@@ -44,6 +44,11 @@ func (r *run) after(body FactBody, before bonds) {
 		r.out.Waits = append(r.out.Waits, r.now-before.trip.RequestedAt)
 	case TripRequested:
 		before.trip = c.trips[b.Trip]
+	case RoadChanged:
+		r.tell(b.By, RoadTold{Road: c.roadView(r.now, b.Change)})
+		return
+	case RoadRestored:
+		return
 	}
 	r.touch(before)
 }

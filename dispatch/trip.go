@@ -146,7 +146,13 @@ type Trip struct {
 	Vehicle Vehicle  `json:"vehicle"`
 	// Direct is the estimate from pickup to drop-off, in a car.
 	Direct geo.Leg `json:"direct"`
-	// PickupETA is when the driver is expected at the pickup, as estimated when he accepted.
+	// Ride is the drive from pickup to drop-off by the vehicle at hand, as estimated
+	// when its driver was asked or the roads last changed. Zero while there is none.
+	Ride geo.Leg `json:"ride,omitzero"`
+	// Cut says that no road leads to where the trip has to go now.
+	Cut bool `json:"cut,omitempty"`
+	// PickupETA is when the driver is expected at the pickup, as estimated when he
+	// accepted or the roads last changed; of a parked trip, when one who is busy now is.
 	PickupETA Instant `json:"pickup_eta,omitempty"`
 	// Since is when the trip came into its present state.
 	Since Instant `json:"since"`

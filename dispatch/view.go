@@ -19,7 +19,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		Since:       t.Since,
 		Driver:      t.Driver,
 		Vehicle:     t.Vehicle,
-		Direct:      c.ride(now, t),
+		Direct:      c.ride(t),
 		Overdue:     t.Overdue,
 		EndedBy:     t.EndedBy,
 		EndedWhy:    t.EndedWhy,
@@ -27,11 +27,12 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 	switch {
 	case t.State == Parked:
 		v.QueuePlace, v.QueueOf = c.queue.place(t), len(c.queue)
-		v.GivesUpAt = t.Patience
+		v.GivesUpAt, v.PickupETA = t.Patience, t.PickupETA
 	case t.State == Requested || t.State == Offered:
 		v.GivesUpAt = t.Patience
 	case t.State.HasDriver():
 		v.LastPosition = c.positionOf(now, t.Driver)
+		v.Cut = t.Cut
 		if t.State == Assigned {
 			v.PickupETA = t.PickupETA
 		}
@@ -39,18 +40,14 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 	return v
 }
 
-// ride estimates the drive from pickup to drop-off, in the vehicle at hand or, before
-// there is one, in a car.
-func (c *Core) ride(now Instant, t *Trip) geo.Leg {
-	class := t.Vehicle.Class
-	if t.Offer != nil {
-		class = c.drivers[t.Offer.Driver].Vehicle.Class
-	}
-	if class == "" {
-		return t.Direct
-	}
-	if leg, ok := c.router.Travel(c.spot(t.Order.Pickup), c.spot(t.Order.Dropoff), c.leaving(now, Vehicle{Class: class})); ok {
-		return leg.Round()
+// ride is the drive from pickup to drop-off, by the vehicle at hand or, before there
+// is one, by a car.
+func (c *Core) ride(t *Trip) geo.Leg {
+	switch {
+	case t.Ride != (geo.Leg{}):
+		return t.Ride
+	case t.Offer != nil && t.Offer.Ride != (geo.Leg{}):
+		return t.Offer.Ride
 	}
 	return t.Direct
 }
@@ -73,7 +70,7 @@ func (c *Core) offerView(now Instant, t *Trip) OfferView {
 		Until:       t.Offer.Until,
 		WaitSeconds: max(0, t.Offer.Until.Sub(now).Seconds()),
 		Approach:    t.Offer.Approach,
-		Direct:      c.ride(now, t),
+		Direct:      c.ride(t),
 		Pickup:      t.Order.Pickup,
 		Dropoff:     t.Order.Dropoff,
 		Load:        t.Order.Load,
@@ -160,6 +157,9 @@ func (c *Core) makeBoard(now Instant) Board {
 		}
 	}
 	b.Ended = c.rows(now, ended)
+	for _, change := range c.roadChanges()[:min(len(c.changes), BoardRows)] {
+		b.Roads = append(b.Roads, c.roadView(now, change))
+	}
 	c.countDrivers(now, &b)
 	return b
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -42,7 +43,14 @@ func newWorld(rules Rules) *world {
 
 // step applies one input now and checks everything.
 func (w *world) step(in Input) (Outcome, error) {
+	var unfair error
+	w.core.watchContest = func(trips []*Trip, options [][]option, cost [][]int64, result assignment) {
+		unfair = errors.Join(unfair, judge(w.core, w.now, trips, options, cost, result))
+	}
 	out := w.core.Apply(w.now, in)
+	if unfair != nil {
+		return out, fmt.Errorf("after %T %+v: %w", in, in, unfair)
+	}
 	w.core.takeForgotten()
 	w.journal = append(w.journal, out.Facts...)
 	w.steps++

@@ -1,0 +1,120 @@
+package dispatch
+
+import (
+	"time"
+
+	"cuntong/geo"
+)
+
+// stopTime is how long a party takes to get on or off.
+const stopTime = time.Minute
+
+// askRoadsEvery is how often the drive to a driver's next stop is worked out anew
+// while he reports where he is.
+const askRoadsEvery = 5 * time.Second
+
+// ahead is what is expected of a driver with a plan. It is soft: made from the
+// plan and the newest position, and made again when either has changed.
+type ahead struct {
+	trip  TripID // for which it was made, in that state
+	state State
+	made  Instant
+	known bool     // there is a position, and a road to where he has to go
+	next  Instant  // when he is expected at his next stop; 0 while the party gets on
+	free  Instant  // when he is expected to have done his plan
+	last  geo.Spot // where that will be
+}
+
+// aheadOf returns what is expected of d, who has a plan.
+func (c *Core) aheadOf(now Instant, d *Driver) *ahead {
+	a := c.aheads[d.ID]
+	t := c.trips[d.Plan.Trip()]
+	if a != nil && a.trip == t.ID && a.state == t.State {
+		return a
+	}
+	return c.lookAhead(now, d)
+}
+
+// lookAhead works out what is expected of d, who has a plan.
+func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
+	t := c.trips[d.Plan.Trip()]
+	pave := c.paveOf(t)
+	a := &ahead{trip: t.ID, state: t.State, made: now, last: pave.dropoff}
+	c.aheads[d.ID] = a
+	ride, rideable := c.rideBy(now, t, d.Vehicle)
+	f := c.fixes[d.ID]
+	switch {
+	case t.State == Arrived:
+		a.known, a.free = rideable, t.Since.Add(stopTime+ride.Duration+stopTime)
+	case f == nil:
+	case t.State == Assigned:
+		leg, ok := c.router.Travel(f.spot, pave.pickup, c.leaving(now, d.Vehicle))
+		a.known, a.next = ok && rideable, now.Add(leg.Duration)
+		a.free = a.next.Add(stopTime + ride.Duration + stopTime)
+	case t.State == Riding:
+		leg, ok := c.router.Travel(f.spot, pave.dropoff, c.leaving(now, d.Vehicle))
+		a.known, a.next = ok, now.Add(leg.Duration)
+		a.free = a.next.Add(stopTime)
+	}
+	return a
+}
+
+// pave is what the roads say of an open trip. It is soft.
+type pave struct {
+	pickup, dropoff geo.Spot
+	rides           []ride // by class, as asked for
+}
+
+// ride is the drive from pickup to drop-off by one class of vehicle.
+type ride struct {
+	class geo.VehicleClass
+	asked Instant
+	leg   geo.Leg
+	ok    bool
+}
+
+// rideKept is how long a ride is not asked for again: at night it may soon be another.
+const rideKept = time.Minute
+
+// paveOf finds t on the roads, once.
+func (c *Core) paveOf(t *Trip) *pave {
+	p := c.paves[t.ID]
+	if p == nil {
+		p = &pave{pickup: c.spot(t.Order.Pickup), dropoff: c.spot(t.Order.Dropoff)}
+		if t.State.Open() {
+			c.paves[t.ID] = p
+		}
+	}
+	return p
+}
+
+// rideBy is the drive from t's pickup to its drop-off by v; ok is false when no road
+// leads there.
+func (c *Core) rideBy(now Instant, t *Trip, v Vehicle) (leg geo.Leg, ok bool) {
+	p := c.paveOf(t)
+	for i := range p.rides {
+		if r := &p.rides[i]; r.class == v.Class {
+			if now.Sub(r.asked) >= rideKept {
+				*r = c.askRide(now, p, v)
+			}
+			return r.leg, r.ok
+		}
+	}
+	r := c.askRide(now, p, v)
+	p.rides = append(p.rides, r)
+	return r.leg, r.ok
+}
+
+func (c *Core) askRide(now Instant, p *pave, v Vehicle) ride {
+	leg, ok := c.router.Travel(p.pickup, p.dropoff, c.leaving(now, v))
+	return ride{class: v.Class, asked: now, leg: leg, ok: ok}
+}
+
+// forgetRoads drops what was worked out from the roads, because they have changed.
+// Where things are on them stays.
+func (c *Core) forgetRoads() {
+	clear(c.aheads)
+	for _, p := range c.paves {
+		p.rides = p.rides[:0]
+	}
+}

@@ -1,0 +1,172 @@
+package dispatch
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"cuntong/geo"
+)
+
+// option is a driver who could fetch a party: one who is free, or one who is
+// expected to be before long.
+type option struct {
+	driver   *Driver
+	approach geo.Leg       // to the pickup, from where he is or will become free
+	wait     time.Duration // from now until he is expected at the pickup
+	free     Instant       // when he is expected to be free; 0: he is
+	looked   int           // drivers looked at to find this one and its fellows
+}
+
+// baseOptions is how many options of a trip are looked at to see whether others want
+// the same. In a contest of n trips each gets n: in a cheapest assignment nobody
+// needs his n+1st choice, because one of his first n is left over by the n-1 others.
+const baseOptions = 8
+
+// options returns the k drivers who can be at t's pickup soonest, soonest first.
+//
+// Drivers come closest first by straight line; the search stops when no driver
+// further out could be sooner even on the fastest road ([geo.Router.Floor]).
+func (c *Core) options(now Instant, t *Trip, k int) []option {
+	s := shortlist{size: k, worst: c.patienceLeft(now, t)}
+	at := t.Order.Pickup.Point
+	c.aim.at(c.paveOf(t).pickup)
+	looked := 0
+	for id, straight := range c.free.ClosestFirst(at) {
+		if floor := c.router.Floor(straight); floor > s.worst || floor > c.rules.Reach {
+			break
+		}
+		looked++
+		if o, ok := c.whenFree(now, t, c.drivers[id]); ok {
+			s.add(o)
+		}
+	}
+	if c.rules.BusyWithin > 0 {
+		for id, straight := range c.busy.ClosestFirst(at) {
+			if floor := c.router.Floor(straight); floor > s.worst || floor > c.rules.Reach {
+				break
+			}
+			looked++
+			if o, ok := c.whenBusy(now, t, c.drivers[id]); ok {
+				s.add(o)
+			}
+		}
+	}
+	for i := range s.list {
+		s.list[i].looked = looked
+	}
+	return s.list
+}
+
+// patienceLeft is the longest wait for a driver that still serves t: to the end of
+// the pickup window where the booker gave one.
+func (c *Core) patienceLeft(now Instant, t *Trip) time.Duration {
+	if to := t.Order.PickupWindow.To; to != 0 {
+		return to.Sub(now)
+	}
+	return c.rules.Reach + c.rules.BusyWithin + c.rules.FreshFor
+}
+
+// whenFree is free driver d as an option for t: he leaves now. The age of his
+// position counts as lost: for so long he may have been driving away.
+func (c *Core) whenFree(now Instant, t *Trip, d *Driver) (option, bool) {
+	if !c.suits(now, t, d) {
+		return option{}, false
+	}
+	f := c.fixes[d.ID]
+	leg, ok := c.aim.from(f.spot, c.leaving(now, d.Vehicle))
+	return option{driver: d, approach: leg, wait: leg.Duration + max(0, now.Sub(f.Fix.At))}, ok && leg.Duration <= c.rules.Reach
+}
+
+// whenBusy is driver d, who has a plan, as an option for t: he leaves the last stop
+// of his plan when he is expected to have done it.
+func (c *Core) whenBusy(now Instant, t *Trip, d *Driver) (option, bool) {
+	a := c.aheadOf(now, d)
+	left := a.free.Sub(now)
+	if left < 0 {
+		left = -left // overdue by so much: as much again is expected
+	}
+	if !a.known || left > c.rules.BusyWithin || !c.suits(now, t, d) {
+		return option{}, false
+	}
+	free := now.Add(left)
+	leg, ok := c.aim.from(a.last, c.leaving(free, d.Vehicle))
+	return option{driver: d, approach: leg, wait: left + leg.Duration, free: free}, ok && leg.Duration <= c.rules.Reach
+}
+
+// suits says whether d may be asked for t at all: the party fits, he has not turned
+// it down, and a road leads from the pickup to the drop-off for his vehicle.
+func (c *Core) suits(now Instant, t *Trip, d *Driver) bool {
+	if !t.Order.Load.Fits(d.Vehicle.Load) || t.restsFrom(d.ID, now) {
+		return false
+	}
+	_, ok := c.rideBy(now, t, d.Vehicle)
+	return ok
+}
+
+// restsFrom says whether t is not to be offered to id at now.
+func (t *Trip) restsFrom(id DriverID, now Instant) bool {
+	return slices.ContainsFunc(t.Asked, func(a Asked) bool {
+		return a.Driver == id && (a.Until == 0 || now < a.Until)
+	})
+}
+
+// shortlist keeps the soonest options.
+type shortlist struct {
+	size  int
+	worst time.Duration // what a further one must not exceed
+	list  []option      // soonest first; of equals the first found
+}
+
+func (s *shortlist) add(o option) {
+	if o.wait > s.worst {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(s.list, o.wait, func(have option, wait time.Duration) int {
+		return cmp.Or(cmp.Compare(have.wait, wait), -1)
+	})
+	if i == s.size {
+		return
+	}
+	s.list = slices.Insert(s.list, i, o)
+	if s.list = s.list[:min(len(s.list), s.size)]; len(s.list) == s.size {
+		s.worst = s.list[s.size-1].wait
+	}
+}
+
+// aim asks for drives to one place, by vehicles of any class.
+type aim struct {
+	router geo.Router
+	place  geo.Spot
+	round  int // how often the place was changed
+	by     map[geo.VehicleClass]*aimed
+}
+
+type aimed struct {
+	finder geo.Finder
+	round  int // for which it was aimed
+}
+
+func newAim(router geo.Router) aim {
+	return aim{router: router, by: map[geo.VehicleClass]*aimed{}}
+}
+
+// at sets the place.
+func (a *aim) at(place geo.Spot) {
+	a.place = place
+	a.round++
+}
+
+// from is the drive from a spot to the place.
+func (a *aim) from(spot geo.Spot, by geo.Drive) (geo.Leg, bool) {
+	f := a.by[by.Class]
+	if f == nil {
+		f = &aimed{finder: a.router.NewFinder(by.Class)}
+		a.by[by.Class] = f
+	}
+	if f.round != a.round {
+		f.finder.Aim(a.place)
+		f.round = a.round
+	}
+	return f.finder.From(spot, by.Leaves)
+}

@@ -1,0 +1,258 @@
+package dispatch
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"cuntong/geo"
+)
+
+// ChangeRoad makes a change to the roads hold: a closure, a slower pace, a limit. The
+// same id again replaces the change. For operators.
+type ChangeRoad struct {
+	Command
+	Change geo.RoadChange
+}
+
+// RestoreRoad lifts a change. For operators.
+type RestoreRoad struct {
+	Command
+	ID geo.RoadChangeID
+}
+
+// RoadChanged: a change to the roads holds from now on, or from the time it names.
+type RoadChanged struct {
+	Change geo.RoadChange `json:"change"`
+	By     Actor          `json:"by"`
+}
+
+// RoadRestored: a change was lifted, or its time is over.
+type RoadRestored struct {
+	ID geo.RoadChangeID `json:"id"`
+	By Actor            `json:"by"`
+}
+
+// TripRetimed: the roads changed under a trip that has a driver.
+type TripRetimed struct {
+	Trip TripID `json:"trip"`
+	// ETA is when the driver is now expected at the pickup; zero once he is there.
+	ETA Instant `json:"eta,omitempty"`
+	// Deadline is when he is overdue where he has to go.
+	Deadline Instant `json:"deadline"`
+	// Ride is the drive from pickup to drop-off by his vehicle.
+	Ride geo.Leg `json:"ride,omitzero"`
+	// Cut: no road leads to where the trip has to go.
+	Cut bool `json:"cut,omitempty"`
+}
+
+// maxRoadChanges bounds the changes of an area that are kept at once.
+const maxRoadChanges = 500
+
+func (c *Core) decideChangeRoad(now Instant, in ChangeRoad) ([]FactBody, *Refusal) {
+	if refusal := c.mayChangeRoads(in.By); refusal != nil {
+		return nil, refusal
+	}
+	known, exists := c.changes[in.Change.ID]
+	switch err := in.Change.Validate(); {
+	case err != nil:
+		return nil, refuse(Invalid, "road_change", fmt.Sprintf("This is no change to a road: %v.", err))
+	case in.Change.Until != 0 && Instant(in.Change.Until) <= now:
+		return nil, refuse(Invalid, "window_over", "The time of this change is over. Give it a later end, or none.")
+	case exists && sameChange(known, in.Change):
+		return nil, nil
+	case !exists && len(c.changes) >= maxRoadChanges:
+		return nil, limited("roads_full", fmt.Sprintf("At most %d changes can hold at once. Lift some first.", maxRoadChanges), 0)
+	case c.roads.Extent(in.Change).Segments == 0:
+		return nil, refuse(NotFound, "road_unknown", "There is no such road there. Move the place, widen the circle, or drop a condition.")
+	}
+	return []FactBody{RoadChanged{Change: in.Change, By: in.By}}, nil
+}
+
+func (c *Core) decideRestoreRoad(in RestoreRoad) ([]FactBody, *Refusal) {
+	if refusal := c.mayChangeRoads(in.By); refusal != nil {
+		return nil, refusal
+	}
+	if _, exists := c.changes[in.ID]; !exists {
+		return nil, refuse(NotFound, "change_unknown", "No change of this id holds. It may have been lifted already.")
+	}
+	return []FactBody{RoadRestored{ID: in.ID, By: in.By}}, nil
+}
+
+func (c *Core) mayChangeRoads(by Actor) *Refusal {
+	switch {
+	case by.Role != RoleOperator:
+		return refuse(Forbidden, "role", "Only operators change roads.")
+	case c.roads == nil:
+		return refuse(Conflict, "no_roads", "This server knows no roads, so none can be closed. Start it with --roads.")
+	}
+	return nil
+}
+
+// sameChange says whether two changes are one. They hold slices and pointers.
+func sameChange(a, b geo.RoadChange) bool { return reflect.DeepEqual(a, b) }
+
+// refreshRoads makes the changes hold whose time has come, and none else.
+func (r *run) refreshRoads() {
+	c := r.core
+	if c.roads == nil || !c.roadsStale && (c.roadsNext == 0 || r.now < c.roadsNext) {
+		return
+	}
+	next := c.roads.Set(c.roadChanges(), r.now.Time())
+	c.roadsStale, c.roadsNext = false, 0
+	if !next.IsZero() {
+		c.roadsNext = max(InstantOf(next), r.now+1)
+	}
+	c.forgetRoads()
+	r.reviewing = true
+}
+
+// roadChanges returns the changes in the order of their ids.
+func (c *Core) roadChanges() []geo.RoadChange {
+	return slices.SortedFunc(maps.Values(c.changes), func(a, b geo.RoadChange) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// endChanges lifts the changes whose time is over.
+func (r *run) endChanges() {
+	for _, change := range r.core.roadChanges() {
+		if change.Until != 0 && Instant(change.Until) <= r.now {
+			r.record(RoadRestored{ID: change.ID, By: Actor{Role: RoleSystem}}, nil)
+		}
+	}
+}
+
+// review looks at every open trip again after the roads have changed: drivers under
+// way are timed anew, those who cannot come any more are let go, and those who wait
+// may have better luck.
+func (r *run) review() {
+	if !r.reviewing {
+		return
+	}
+	r.reviewing = false
+	c := r.core
+	var bound, waiting []*Trip
+	for _, entry := range c.deadlines.heap {
+		switch t := c.trips[entry.trip]; t.State {
+		case Parked:
+			waiting = append(waiting, t)
+		case Requested:
+		default:
+			bound = append(bound, t)
+		}
+	}
+	slices.SortFunc(bound, inQueueOrder)
+	slices.SortFunc(waiting, inQueueOrder)
+	for _, t := range bound {
+		r.retime(t)
+	}
+	for _, t := range waiting {
+		c.relook = append(c.relook, t.ID)
+	}
+}
+
+// maxRelook bounds the parked trips that are looked at again in one step after the
+// roads have changed; the rest follow in the next.
+const maxRelook = 64
+
+// lookAgain lets parked trips contend on roads that have changed.
+func (r *run) lookAgain() {
+	c := r.core
+	n := min(len(c.relook), maxRelook)
+	ids := c.relook[:n]
+	c.relook = c.relook[n:]
+	for _, id := range ids {
+		if t := c.trips[id]; t != nil && t.State == Parked && r.now < t.Patience {
+			r.contest([]*Trip{t})
+		}
+	}
+}
+
+// retime judges a trip with a driver, or one being offered, on roads that have changed.
+func (r *run) retime(t *Trip) {
+	c := r.core
+	if t.State == Offered {
+		if !c.canStillCome(r.now, t) {
+			r.record(OfferClosed{Trip: t.ID, End: OfferWithdrawn}, nil)
+		}
+		return
+	}
+	d := c.drivers[t.Driver]
+	leg, rideable := c.rideBy(r.now, t, d.Vehicle)
+	a := c.lookAhead(r.now, d)
+	unheard := c.fixes[d.ID] == nil && t.State != Arrived
+	cut := !a.known && !unheard || !rideable && t.State != Riding
+	if t.State == Assigned && (cut || a.known && a.next.Sub(r.now) > c.rules.Reach) {
+		r.record(TripReleased{Trip: t.ID, By: Actor{Role: RoleSystem}, Why: ReasonRoad}, nil)
+		return
+	}
+	next := TripRetimed{Trip: t.ID, ETA: t.PickupETA, Deadline: t.Deadline, Ride: t.Ride, Cut: cut}
+	if rideable {
+		next.Ride = leg.Round()
+	}
+	if !cut && !unheard {
+		switch t.State {
+		case Assigned:
+			next.ETA = a.next
+			next.Deadline = max(t.Deadline, a.next.Add(c.rules.PickupGrace))
+		case Riding:
+			next.Deadline = max(t.Deadline, a.next.Add(c.rules.RideGrace))
+		}
+	}
+	if next.matters(t) {
+		r.record(next, nil)
+	}
+}
+
+// retimeMatters is how much a time must change to be told.
+const retimeMatters = time.Minute
+
+func (b TripRetimed) matters(t *Trip) bool {
+	return b.Cut != t.Cut || b.ETA.Sub(t.PickupETA).Abs() >= retimeMatters ||
+		(b.Ride.Duration-t.Ride.Duration).Abs() >= retimeMatters
+}
+
+// canStillCome says whether the driver who is being asked for t could do it.
+func (c *Core) canStillCome(now Instant, t *Trip) bool {
+	d := c.drivers[t.Offer.Driver]
+	f := c.fixes[d.ID]
+	if _, ok := c.rideBy(now, t, d.Vehicle); !ok {
+		return false
+	}
+	if f == nil {
+		return true // he may answer yet, and is judged when he does
+	}
+	leg, ok := c.router.Travel(f.spot, c.paveOf(t).pickup, c.leaving(now, d.Vehicle))
+	return ok && leg.Duration <= c.rules.Reach
+}
+
+// foldRoad folds a fact about the roads.
+func (c *Core) foldRoad(body FactBody) {
+	switch b := body.(type) {
+	case RoadChanged:
+		c.changes[b.Change.ID] = b.Change
+	case RoadRestored:
+		delete(c.changes, b.ID)
+	}
+	c.roadsStale = true
+}
+
+// RoadView is a change to the roads as told to operators.
+type RoadView struct {
+	Change  geo.RoadChange
+	Extent  geo.RoadExtent
+	InForce bool // its time is at hand
+}
+
+// RoadTold tells an operator what his change to the roads concerns.
+type RoadTold struct{ Road RoadView }
+
+func (c *Core) roadView(now Instant, change geo.RoadChange) RoadView {
+	v := RoadView{Change: change, InForce: change.InForce(now.Time())}
+	if c.roads != nil {
+		v.Extent = c.roads.Extent(change)
+	}
+	return v
+}
