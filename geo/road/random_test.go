@@ -128,7 +128,7 @@ func newMountains(t testing.TB, junctions int, seed uint64) *randomRoads {
 	t.Helper()
 	m := &mountains{b: NewBuilder("drawn", "none"), rng: seeded(seed)}
 	wide := 2
-	for wide*wide*5 < junctions {
+	for wide*wide*32 < junctions*10 {
 		wide++
 	}
 	m.draw(t, wide)
@@ -142,7 +142,7 @@ type mountains struct {
 	weights []weight
 }
 
-// draw makes wide by wide places; with bends and tracks five junctions a place.
+// draw makes wide by wide places; with bends and tracks there are 3.2 junctions a place.
 func (m *mountains) draw(t testing.TB, wide int) {
 	const step = 0.02 // degrees between places
 	place := make([]JunctionID, wide*wide)
@@ -156,7 +156,7 @@ func (m *mountains) draw(t testing.TB, wide int) {
 	}
 	for i := range place {
 		x, y := i%wide, i/wide
-		// A range every eight places east and every eleven north; a sixth can be crossed.
+		// A range every eight places east and every eleven north; a third can be crossed.
 		if x+1 < wide && m.rng.IntN(100) < pass(x%8 == 7) {
 			m.road(t, place[i], place[i+1], at[i], at[i+1], 1+m.rng.IntN(3))
 		}
@@ -172,9 +172,9 @@ func (m *mountains) draw(t testing.TB, wide int) {
 
 func pass(mountain bool) (percent int) {
 	if mountain {
-		return 15
+		return 33
 	}
-	return 80
+	return 85
 }
 
 // road joins two places by so many segments.

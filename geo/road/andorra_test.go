@@ -1,0 +1,122 @@
+package road
+
+import (
+	"encoding/csv"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"cuntong/geo"
+)
+
+// andorra is the road network of a mountain country as plain tables, which lie
+// beside the checkout and are not part of it, or where CUNTONG_DATA says.
+func andorra(t testing.TB) *randomRoads {
+	t.Helper()
+	data := os.Getenv("CUNTONG_DATA")
+	if data == "" {
+		data = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	b, r := NewBuilder("OpenStreetMap", "ODbL"), &randomRoads{}
+	var at []geo.Point
+	for _, row := range table(t, filepath.Join(data, "andorra", "graph", "nodes.csv")) {
+		at = append(at, geo.Point{Lat: number(t, row[1]), Lon: number(t, row[2])})
+		b.Junction(at[len(at)-1])
+	}
+	for _, row := range table(t, filepath.Join(data, "andorra", "graph", "edges.csv")) {
+		from, to := int(number(t, row[0])), int(number(t, row[1]))
+		metres, kmh := number(t, row[2]), number(t, row[3])
+		s := Segment{Shape: []geo.Point{at[from], at[to]}, Length: geo.Meters(metres), Kind: geo.Tertiary, Flags: NoBackward}
+		if _, err := b.Add(JunctionID(from), JunctionID(to), s); err != nil {
+			t.Fatal(err)
+		}
+		w := weight(metres*3600/kmh+0.5)<<32 | weight(metres*10+0.5)
+		r.weights = append(r.weights, w, never)
+	}
+	r.g = b.Build()
+	return r
+}
+
+// table reads the rows under the header, and skips the test where there is no such
+// file.
+func table(t testing.TB, path string) [][]string {
+	t.Helper()
+	f, err := os.Open(path)
+	if os.IsNotExist(err) {
+		t.Skipf("no road tables here (%s); set CUNTONG_DATA to where they are", path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows[1:]
+}
+
+func number(t testing.TB, field string) float64 {
+	t.Helper()
+	x, err := strconv.ParseFloat(field, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// Every pair of a real network, in both directions of search, as it was surveyed
+// and with a tenth of its roads closed.
+func TestAndorraIsAsDijkstraSays(t *testing.T) {
+	r := andorra(t)
+	h := newHierarchy(r.g)
+	m := h.newMetric(r.weightOf)
+	everyPair(t, r, m)
+	rng := seeded(5)
+	var closed []Lane
+	for l := range r.weights {
+		if rng.IntN(10) == 0 {
+			r.weights[l] = never
+			closed = append(closed, Lane(l))
+		}
+	}
+	m.update(closed, r.weightOf)
+	everyPair(t, r, m)
+}
+
+// everyPair compares both many-searches on every pair, and the one-to-one search
+// and its way on every hundredth.
+func everyPair(t *testing.T, r *randomRoads, m *metric) {
+	t.Helper()
+	all, at, q := allPairs(r), newReach(m.h), newQuery(m.h)
+	for s := range all {
+		one := []seed{{vertex: int32(s)}}
+		at.leave(m, one)
+		for v, want := range all[s] {
+			if got := at.to(int32(v)); got != want {
+				t.Fatalf("to %d from %d: %d, Dijkstra %d", v, s, got, want)
+			}
+		}
+		at.aim(m, one)
+		for v := range all {
+			if got, want := at.from(int32(v)), all[v][s]; got != want {
+				t.Fatalf("from %d to %d: %d, Dijkstra %d", v, s, got, want)
+			}
+		}
+		for v := s % 100; v < len(all); v += 100 {
+			got, _ := q.travel(m, one, []seed{{vertex: int32(v)}})
+			if got != all[s][v] {
+				t.Fatalf("travel from %d to %d: %d, Dijkstra %d", s, v, got, all[s][v])
+			}
+			checkPath(t, r, m, q, int32(s), int32(v), got)
+		}
+	}
+}
+
+// The drawn network is large enough to be dissected.
+func TestMountainsAreAsDijkstraSays(t *testing.T) {
+	r := newMountains(t, 1200, 6)
+	h := newHierarchy(r.g)
+	everyPair(t, r, h.newMetric(r.weightOf))
+}
