@@ -56,6 +56,7 @@ func (b *Builder) Add(from, to JunctionID, s Segment) (SegmentID, error) {
 	g.kind = append(g.kind, uint8(kind))
 	g.surface, g.flags = append(g.surface, s.Surface), append(g.flags, s.Flags)
 	g.speed = append(g.speed, s.SpeedForward, s.SpeedBackward)
+	g.bend = append(g.bend, bendOf(s.Shape))
 	g.climb, g.descent, g.top = append(g.climb, whole(s.Climb)), append(g.descent, whole(s.Descent)), append(g.top, whole(s.Top))
 	g.name = append(g.name, b.named(s.Name))
 	for _, p := range s.Shape[1 : len(s.Shape)-1] {
@@ -100,10 +101,18 @@ func (g *Graph) start(l Lane) JunctionID {
 	return g.from[l.Segment()]
 }
 
-// Build returns the network. The Builder must not be used afterwards.
+// Build returns the network, all of it. The Builder must not be used afterwards.
 func (b *Builder) Build() *Graph {
+	g := b.assemble()
+	g.rank = order(g)
+	return g
+}
+
+// assemble is Build but for the order of the vertices.
+func (b *Builder) assemble() *Graph {
 	g := b.g
 	b.g = nil
+	g.island = make([]uint16, len(g.from))
 	lanes := 2 * len(g.from)
 	// One vertex a junction, and one more for each lane that ends under a prohibition.
 	g.junction = make([]JunctionID, len(g.junctions))
@@ -129,7 +138,6 @@ func (b *Builder) Build() *Graph {
 		}
 	}
 	g.connect(under, forbidden)
-	g.rank = order(g)
 	return g
 }
 
@@ -170,6 +178,23 @@ func (g *Graph) connect(under map[JunctionID][]int32, forbidden map[int32][]Lane
 			next[v]++
 		})
 	}
+}
+
+// bendOf is by how many degrees a line turns from its beginning to its end, left and
+// right alike.
+func bendOf(shape []geo.Point) uint16 {
+	var sum float64
+	for i := 1; i+1 < len(shape); i++ {
+		ax, ay := plane(shape[i-1], shape[i])
+		bx, by := plane(shape[i], shape[i+1])
+		sum += math.Abs(math.Atan2(ax*by-ay*bx, ax*bx+ay*by))
+	}
+	return uint16(min(math.Round(sum*180/math.Pi), math.MaxUint16))
+}
+
+// plane is the way from one point to another near it, east and north, to one scale.
+func plane(from, to geo.Point) (x, y float64) {
+	return (to.Lon - from.Lon) * math.Cos(from.Lat*math.Pi/180), to.Lat - from.Lat
 }
 
 func whole(metres float32) uint16 {

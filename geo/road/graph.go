@@ -102,12 +102,14 @@ type Graph struct {
 	kind            []uint8  // index into geo.RoadKinds()
 	surface         []Surface
 	flags           []Flags
-	speed           []uint8 // posted, by lane
-	climb, descent  []uint16
+	speed           []uint8  // posted, by lane
+	bend            []uint16 // degrees that it turns, left and right added up
+	climb, descent  []uint16 // metres, along the segment
 	top             []uint16
 	name            []uint32 // index into names; 0 is none
 	shapeAt         []uint32 // where a segment's inner points begin in shape; one more than segments
 	shape           []coord
+	island          []uint16 // the part of the network it belongs to: 0 the main one, see component.go
 	names           []string
 	rare            map[SegmentID]rare // what few segments have
 	source, licence string             // where the data came from, to be shown with it

@@ -1,0 +1,199 @@
+package osm
+
+import (
+	"archive/zip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"cuntong/geo"
+)
+
+// ErrElevation says that a folder of elevation tiles cannot be used: it is not
+// there, or a tile in it is not one.
+var ErrElevation = errors.New("elevation")
+
+// The two sizes of an SRTM tile: a degree in steps of three seconds or of one.
+const (
+	srtm3 = 1201
+	srtm1 = 3601
+)
+
+// maxTiles bounds the tiles held at a time: 26 MB each at the finer size. Roads are
+// read place by place, so few are needed.
+const maxTiles = 8
+
+// void is what a tile says where nothing was measured.
+const void = math.MinInt16
+
+// terrain knows heights above sea level from a folder of SRTM tiles. A nil one
+// knows none.
+type terrain struct {
+	folder  string
+	tiles   map[corner]*tile // nil: there is none
+	used    []corner         // the tiles in memory, the last used at the end
+	missing map[corner]bool
+	voids   int // points asked for where nothing was measured
+}
+
+// corner is the south-western corner of a tile, in whole degrees.
+type corner struct{ lat, lon int }
+
+type tile struct {
+	side    int
+	heights []int16 // row by row from the north
+}
+
+func openTerrain(folder string) (*terrain, error) {
+	if folder == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(folder)
+	if err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("%w: %s is not a folder of .hgt tiles", ErrElevation, folder)
+	}
+	return &terrain{folder: folder, tiles: map[corner]*tile{}, missing: map[corner]bool{}}, nil
+}
+
+// height is the smoothed height of a point; NaN where it is not known. A tile is
+// smoothed over its neighbouring samples, because single samples err by metres and
+// a road is smoother than the mountain it runs along.
+func (t *terrain) height(p geo.Point) (float64, error) {
+	if t == nil {
+		return math.NaN(), nil
+	}
+	at := corner{int(math.Floor(p.Lat)), int(math.Floor(p.Lon))}
+	tile, err := t.tile(at)
+	if tile == nil || err != nil {
+		return math.NaN(), err
+	}
+	last := float64(tile.side - 1)
+	y, x := (float64(at.lat+1)-p.Lat)*last, (p.Lon-float64(at.lon))*last
+	row, col := min(int(y), tile.side-2), min(int(x), tile.side-2)
+	fy, fx := y-float64(row), x-float64(col)
+	var sum, weight float64
+	for _, c := range []struct {
+		row, col int
+		w        float64
+	}{{row, col, (1 - fy) * (1 - fx)}, {row, col + 1, (1 - fy) * fx}, {row + 1, col, fy * (1 - fx)}, {row + 1, col + 1, fy * fx}} {
+		if h, ok := tile.smooth(c.row, c.col); ok {
+			sum, weight = sum+h*c.w, weight+c.w
+		}
+	}
+	if weight == 0 {
+		t.voids++
+		return math.NaN(), nil
+	}
+	return sum / weight, nil
+}
+
+// smooth is the mean of a sample and its eight neighbours, weighted 4-2-1, of those
+// that were measured.
+func (t *tile) smooth(row, col int) (float64, bool) {
+	sum, weight := 0, 0
+	for dy := -1; dy <= 1; dy++ {
+		for dx := -1; dx <= 1; dx++ {
+			r, c := row+dy, col+dx
+			if r < 0 || c < 0 || r >= t.side || c >= t.side {
+				continue
+			}
+			if h := t.heights[r*t.side+c]; h != void {
+				w := (2 - dy*dy) * (2 - dx*dx)
+				sum, weight = sum+int(h)*w, weight+w
+			}
+		}
+	}
+	if weight == 0 {
+		return 0, false
+	}
+	return float64(sum) / float64(weight), true
+}
+
+// tile returns the tile of a corner, nil where the folder has none.
+func (t *terrain) tile(at corner) (*tile, error) {
+	if found, known := t.tiles[at]; known {
+		return found, nil
+	}
+	if t.missing[at] {
+		return nil, nil
+	}
+	data, err := t.load(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.missing[at] = true
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrElevation, at, err)
+	}
+	if len(t.used) == maxTiles {
+		delete(t.tiles, t.used[0])
+		t.used = t.used[1:]
+	}
+	t.tiles[at], t.used = data, append(t.used, at)
+	return data, nil
+}
+
+// String is the tile's name: N26E107.
+func (c corner) String() string {
+	ns, ew := 'N', 'E'
+	lat, lon := c.lat, c.lon
+	if lat < 0 {
+		ns, lat = 'S', -lat
+	}
+	if lon < 0 {
+		ew, lon = 'W', -lon
+	}
+	return fmt.Sprintf("%c%02d%c%03d", ns, lat, ew, lon)
+}
+
+// load reads NAME.hgt, or the .hgt within NAME.hgt.zip.
+func (t *terrain) load(at corner) (*tile, error) {
+	path := filepath.Join(t.folder, at.String()+".hgt")
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close()
+		return readTile(f)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	z, err := zip.OpenReader(path + ".zip")
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	for _, file := range z.File {
+		if filepath.Ext(file.Name) == ".hgt" {
+			in, err := file.Open()
+			if err != nil {
+				return nil, err
+			}
+			defer in.Close()
+			return readTile(in)
+		}
+	}
+	return nil, errors.New("no .hgt in the .zip")
+}
+
+func readTile(r io.Reader) (*tile, error) {
+	data, err := io.ReadAll(io.LimitReader(r, 2*srtm1*srtm1+1))
+	if err != nil {
+		return nil, err
+	}
+	for _, side := range []int{srtm3, srtm1} {
+		if len(data) != 2*side*side {
+			continue
+		}
+		t := &tile{side: side, heights: make([]int16, side*side)}
+		for i := range t.heights {
+			t.heights[i] = int16(binary.BigEndian.Uint16(data[2*i:]))
+		}
+		return t, nil
+	}
+	return nil, fmt.Errorf("%d bytes: want an SRTM tile of %d or %d", len(data), 2*srtm3*srtm3, 2*srtm1*srtm1)
+}
