@@ -9,8 +9,8 @@ import (
 	"cuntong/geo"
 )
 
-// Road is a simulated road: a line of points with bends, so that vehicles do not
-// fly straight. It claims nothing about where real roads lie.
+// Road is the line that a vehicle follows: one drawn with bends, so that it does not
+// fly straight, which claims nothing about where real roads lie, or a given one.
 type Road struct {
 	points []geo.Point
 	along  []float64 // metres from the start to each point
@@ -47,6 +47,18 @@ func NewRoad(from, to geo.Point, circuity float64, seed uint64) Road {
 		}
 	}
 	return bend(from, to, shape, low)
+}
+
+// Along is the road through given points, one at least.
+func Along(points ...geo.Point) Road {
+	r := Standing(points[0])
+	for _, p := range points[1:] {
+		last := len(r.points) - 1
+		if step := float64(geo.Distance(r.points[last], p)); step > 0 {
+			r.points, r.along = append(r.points, p), append(r.along, r.along[last]+step)
+		}
+	}
+	return r
 }
 
 // Standing is a road without length: a vehicle on it stands at p.

@@ -66,6 +66,23 @@ func TestNorthIsUp(t *testing.T) {
 	}
 }
 
+func TestAGivenRoadIsFollowed(t *testing.T) {
+	a, b, c := geo.Point{Lat: 26.5, Lon: 108}, geo.Point{Lat: 26.51, Lon: 108}, geo.Point{Lat: 26.51, Lon: 108.02}
+	road := Along(a, a, b, b, c, c) // points told twice are none the more
+	if want := float64(geo.Distance(a, b) + geo.Distance(b, c)); math.Abs(road.Length()-want) > 1e-6 || road.End() != c {
+		t.Errorf("%v m to %v, want %v to %v", road.Length(), road.End(), want, c)
+	}
+	if p, heading := road.At(float64(geo.Distance(a, b)) + 100); geo.Distance(p, b) < 99.9 || geo.Distance(p, b) > 100.1 || math.Abs(heading-90) > 0.1 {
+		t.Errorf("100 m after the corner it is at %v, heading %v", p, heading)
+	}
+	if p, heading := road.At(0); p != a || math.IsNaN(heading) {
+		t.Errorf("it begins at %v, heading %v", p, heading)
+	}
+	if p, _ := Along(a, a).At(5); p != a || Along(a).Length() != 0 {
+		t.Errorf("a road to where one is leads to %v", p)
+	}
+}
+
 func BenchmarkRoad(b *testing.B) {
 	for b.Loop() {
 		NewRoad(geo.Point{Lat: 26.5, Lon: 107.9}, geo.Point{Lat: 26.6, Lon: 108}, 1.8, 7)

@@ -23,6 +23,10 @@ type Config struct {
 	// Villages is where the simulated people live. The server must know the same ones.
 	Villages *geo.Gazetteer
 	Scenario plan.Scenario
+	// Roads are what vehicles drive on. They are read from many goroutines, so nobody
+	// may change them meanwhile: the server's own, which operators close, will not do.
+	// Nil, or where none leads: roads drawn for the purpose.
+	Roads geo.Router
 	// Seed fixes the plan and what the parties do.
 	Seed uint64
 	// Prefix begins the ids of the parties. Two runs at a time against one server

@@ -24,3 +24,22 @@ func (d *drive) at(now time.Time) (p geo.Point, heading float64, moving bool) {
 func (d *drive) arrives() time.Time {
 	return d.begun.Add(time.Duration(d.road.Length() / d.speed * float64(time.Second)))
 }
+
+// setOut is somebody's drive: on the roads, in the time that they take his vehicle;
+// where there are none, or none that lead there, on a road drawn for it, at his own
+// speed.
+func (s *swarm) setOut(who *plan.Driver, from, to geo.Point, now time.Time) drive {
+	scale := s.plan.Scenario.TimeScale
+	if r := s.cfg.Roads; r != nil {
+		by := geo.Drive{Class: who.Vehicle.Class, Leaves: now}
+		here, there := r.Locate(from, -1), r.Locate(to, -1)
+		leg, ok := r.Travel(here, there, by)
+		if line := r.Line(here, there, by); ok && leg.Duration > 0 && len(line) > 1 {
+			// From his yard to the road, and from the road to the door, at his own speed.
+			aside := float64(geo.Distance(from, line[0]) + geo.Distance(line[len(line)-1], to))
+			road := plan.Along(append(append([]geo.Point{from}, line...), to)...)
+			return drive{road: road, begun: now, speed: road.Length() / (leg.Duration.Seconds() + aside/who.MetersPerSecond) * scale}
+		}
+	}
+	return drive{road: s.plan.Road(from, to), begun: now, speed: who.MetersPerSecond * scale}
+}

@@ -285,7 +285,7 @@ func (d *driver) progress(version int64, state string, at time.Time) {
 
 func (d *driver) driveTo(to geo.Point, now time.Time) {
 	here, _, _ := d.way.at(now)
-	d.way.road, d.way.begun = d.swarm.plan.Road(here, to), now
+	d.way = d.swarm.setOut(&d.who, here, to, now)
 }
 
 func (d *driver) plan(what todo, at time.Time) { d.todo, d.todoAt = what, at }
@@ -465,7 +465,7 @@ func (d *driver) sendPosition(now time.Time) {
 	if moving {
 		body.HeadingDeg = wire.Some(math.Round(heading))
 		// In life: the time scale moves the vehicle, not its speedometer.
-		body.SpeedMPS = wire.Some(math.Round(d.who.MetersPerSecond*10) / 10)
+		body.SpeedMPS = wire.Some(math.Round(d.way.speed/d.swarm.plan.Scenario.TimeScale*10) / 10)
 	}
 	frame, err := wire.EncodeClient(wire.TypePosition, "", body)
 	if err != nil {

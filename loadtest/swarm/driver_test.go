@@ -1,9 +1,11 @@
 package swarm
 
 import (
+	"math"
 	"testing"
 	"time"
 
+	"cuntong/geo"
 	"cuntong/loadtest/plan"
 	"cuntong/ws/wire"
 )
@@ -133,3 +135,32 @@ func TestVehiclesMoveAtTheTimeScale(t *testing.T) {
 		t.Errorf("after his arrival he is at %v and moves: %v", end, moving)
 	}
 }
+
+// TestVehiclesFollowGivenRoads gives them the straight line for a road, which a
+// drawn one never is.
+func TestVehiclesFollowGivenRoads(t *testing.T) {
+	d := idleDriver(t)
+	d.swarm.cfg.Roads = geo.NewCrow()
+	now := time.Now()
+	from, to := d.spot.Point, d.swarm.plan.Nearby(d.spot, false, d.rng).Point
+	d.driveTo(to, now)
+	straight := geo.Distance(from, to)
+	if length := d.way.road.Length(); math.Abs(length-float64(straight)) > 1 || d.way.road.End() != to {
+		t.Errorf("he drives %.0f m to %v, the road has %.0f m to %v", length, d.way.road.End(), straight, to)
+	}
+	leg, _ := geo.NewCrow().Travel(geo.Spot{Point: from}, geo.Spot{Point: to}, geo.Drive{Class: d.who.Vehicle.Class})
+	want := time.Duration(float64(leg.Duration) / d.swarm.plan.Scenario.TimeScale)
+	if took := d.way.arrives().Sub(now); took < want-time.Millisecond || took > want+time.Millisecond {
+		t.Errorf("he takes %v, the road takes %v", took, want)
+	}
+	d.swarm.cfg.Roads = noWay{}
+	d.driveTo(from, d.way.arrives())
+	if length := d.way.road.Length(); length < 1.05*float64(straight) {
+		t.Errorf("where no road leads he drives %.0f m, and straight it is %.0f m", length, straight)
+	}
+}
+
+// noWay has no road to anywhere.
+type noWay struct{ geo.Crow }
+
+func (noWay) Travel(from, to geo.Spot, by geo.Drive) (geo.Leg, bool) { return geo.Leg{}, false }
