@@ -41,15 +41,17 @@ func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
 	pave := c.paveOf(t)
 	a := &ahead{trip: t.ID, state: t.State, made: now, last: pave.dropoff}
 	c.aheads[d.ID] = a
-	ride, rideable := c.rideBy(now, t, d.Vehicle)
 	f := c.fixes[d.ID]
 	switch {
 	case t.State == Arrived:
-		a.known, a.free = rideable, t.Since.Add(stopTime+ride.Duration+stopTime)
+		ride, ok := c.rideBy(now, t, d.Vehicle)
+		a.known, a.free = ok, t.Since.Add(stopTime+ride.Duration+stopTime)
 	case f == nil:
 	case t.State == Assigned:
 		leg, ok := c.router.Travel(f.spot, pave.pickup, c.leaving(now, d.Vehicle))
-		a.known, a.next = ok && rideable, now.Add(leg.Duration)
+		a.next = now.Add(leg.Duration)
+		ride, rideable := c.rideBy(a.next, t, d.Vehicle)
+		a.known = ok && rideable
 		a.free = a.next.Add(stopTime + ride.Duration + stopTime)
 	case t.State == Riding:
 		leg, ok := c.router.Travel(f.spot, pave.dropoff, c.leaving(now, d.Vehicle))
@@ -62,19 +64,15 @@ func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
 // pave is what the roads say of an open trip. It is soft.
 type pave struct {
 	pickup, dropoff geo.Spot
-	rides           []ride // by class, as asked for
+	rides           []ride // one a class, as asked for
 }
 
 // ride is the drive from pickup to drop-off by one class of vehicle.
 type ride struct {
 	class geo.VehicleClass
-	asked Instant
 	leg   geo.Leg
 	ok    bool
 }
-
-// rideKept is how long a ride is not asked for again: at night it may soon be another.
-const rideKept = time.Minute
 
 // paveOf finds t on the roads, once.
 func (c *Core) paveOf(t *Trip) *pave {
@@ -88,27 +86,28 @@ func (c *Core) paveOf(t *Trip) *pave {
 	return p
 }
 
-// rideBy is the drive from t's pickup to its drop-off by v; ok is false when no road
-// leads there.
-func (c *Core) rideBy(now Instant, t *Trip, v Vehicle) (leg geo.Leg, ok bool) {
+// rideBy is the drive from t's pickup to its drop-off by v, leaving at the given
+// moment; ok is false when no road leads there then.
+//
+// The answer is kept for as long as the roads stay what they are. A ride that
+// would still be under way when they next change by themselves (a night ban
+// begins) is asked for each time.
+func (c *Core) rideBy(leaves Instant, t *Trip, v Vehicle) (leg geo.Leg, ok bool) {
 	p := c.paveOf(t)
-	for i := range p.rides {
-		if r := &p.rides[i]; r.class == v.Class {
-			if now.Sub(r.asked) >= rideKept {
-				*r = c.askRide(now, p, v)
-			}
+	for _, r := range p.rides {
+		if r.class == v.Class && !c.changesBy(leaves.Add(r.leg.Duration)) {
 			return r.leg, r.ok
 		}
 	}
-	r := c.askRide(now, p, v)
-	p.rides = append(p.rides, r)
-	return r.leg, r.ok
+	leg, ok = c.router.Travel(p.pickup, p.dropoff, c.leaving(leaves, v))
+	if !c.changesBy(leaves.Add(leg.Duration)) {
+		p.rides = append(p.rides, ride{class: v.Class, leg: leg, ok: ok})
+	}
+	return leg, ok
 }
 
-func (c *Core) askRide(now Instant, p *pave, v Vehicle) ride {
-	leg, ok := c.router.Travel(p.pickup, p.dropoff, c.leaving(now, v))
-	return ride{class: v.Class, asked: now, leg: leg, ok: ok}
-}
+// changesBy says whether the roads change by themselves before a moment or at it.
+func (c *Core) changesBy(at Instant) bool { return c.roadsNext != 0 && at >= c.roadsNext }
 
 // forgetRoads drops what was worked out from the roads, because they have changed.
 // Where things are on them stays.

@@ -25,9 +25,9 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if !c.area.Contains(order.Pickup.Point) {
 		return nil, refuse(Invalid, "outside_area", "The pickup lies outside this service area. Ask the county it lies in.")
 	}
-	direct, ok := c.router.Travel(c.spot(order.Pickup), c.spot(order.Dropoff), c.leaving(now, Vehicle{Class: geo.Car}))
+	direct, ok := c.direct(order)
 	if !ok {
-		return nil, refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")
+		return nil, c.noRoad()
 	}
 	if direct.Duration > c.rules.MaxRide {
 		return nil, refuse(Invalid, "too_far", fmt.Sprintf("The ride would take %d minutes: at most %d can be booked.",
@@ -42,6 +42,26 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 		patience = min(patience, to)
 	}
 	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct.Round(), Patience: patience}}, nil
+}
+
+// direct is the drive from pickup to drop-off by the first class of vehicle that
+// can do it: a car, as a rule.
+func (c *Core) direct(o Order) (leg geo.Leg, ok bool) {
+	from, to := c.spot(o.Pickup), c.spot(o.Dropoff)
+	for _, class := range geo.VehicleClasses() {
+		if leg, ok = c.router.Travel(from, to, c.leaving(o.PickupWindow.From, Vehicle{Class: class})); ok {
+			return leg, true
+		}
+	}
+	return geo.Leg{}, false
+}
+
+// noRoad says why nobody can drive there.
+func (c *Core) noRoad() *Refusal {
+	if len(c.changes) > 0 {
+		return refuse(Invalid, "road_closed", "No road that is open now leads from the pickup to the drop-off. Choose another stop, or ask the operator when it opens.")
+	}
+	return refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")
 }
 
 // askedAgain judges a request for a trip that exists: the same order of the same

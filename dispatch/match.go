@@ -212,7 +212,7 @@ func (r *run) offer(t *Trip, o option) {
 		PositionAge: r.now - f.Fix.Received,
 		Candidates:  o.looked,
 	})
-	ride, _ := c.rideBy(r.now, t, o.driver.Vehicle)
+	ride, _ := c.rideBy(r.now.Add(o.approach.Duration), t, o.driver.Vehicle)
 	r.record(OfferMade{
 		Trip:     t.ID,
 		Offer:    offerID(t.ID, t.Offers+1),
@@ -249,12 +249,13 @@ func (r *run) serveQueue(id DriverID) {
 // couldHave says whether free driver id is within reach of parked trip t and may be
 // asked for it.
 func (c *Core) couldHave(now Instant, t *Trip, id DriverID) bool {
-	d, f := c.drivers[id], c.fixes[id]
-	if c.router.Floor(geo.Distance(f.Fix.Point, t.Order.Pickup.Point)) > c.rules.Reach || !c.suits(now, t, d) {
+	f := c.fixes[id]
+	if c.router.Floor(geo.Distance(f.Fix.Point, t.Order.Pickup.Point)) > c.rules.Reach {
 		return false
 	}
-	leg, ok := c.router.Travel(f.spot, c.paveOf(t).pickup, c.leaving(now, d.Vehicle))
-	return ok && leg.Duration <= c.rules.Reach
+	c.aim.at(c.paveOf(t).pickup)
+	_, ok := c.comes(now, now, t, c.drivers[id], f.spot)
+	return ok
 }
 
 // maxDue bounds the deadlines one tick acts upon; the rest stay due for the next.

@@ -15,6 +15,7 @@ type Metrics struct {
 	requestToOffer  prometheus.Histogram
 	positionAge     prometheus.Histogram
 	candidates      prometheus.Histogram
+	contests        prometheus.Histogram
 	offers          *prometheus.CounterVec
 	tripsEnded      *prometheus.CounterVec
 	waitToPickup    prometheus.Histogram
@@ -50,6 +51,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		positionAge: histogram("cuntong_dispatch_position_age_at_match_seconds",
 			"Age of the chosen driver's position when he was matched.", []float64{.1, .5, 1, 2, 5, 10, 15, 20, 25, 30, 60}),
 		candidates: histogram("cuntong_dispatch_candidates", "Drivers looked at for one match.", prometheus.ExponentialBuckets(1, 2, 12)),
+		contests: histogram("cuntong_dispatch_contest_trips", "Trips judged together because they wanted the same drivers; 1: a trip that was looked at again.",
+			prometheus.ExponentialBuckets(1, 2, 7)),
 		offers: counterVec("cuntong_dispatch_offers_total",
 			"Offers by outcome: made, then accepted, declined, lapsed or withdrawn.", "outcome"),
 		tripsEnded:   counterVec("cuntong_dispatch_trips_ended_total", "Trips that ended, by final state.", "state"),
@@ -68,7 +71,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Positions that could not be shown to others."}),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
-	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
+	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
 		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped, gauges{m})
 	return m
 }
@@ -95,6 +98,9 @@ func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
 		m.requestToOffer.Observe(float64(match.Waited) / 1000)
 		m.positionAge.Observe(float64(match.PositionAge) / 1000)
 		m.candidates.Observe(float64(match.Candidates))
+	}
+	for _, contest := range out.Contests {
+		m.contests.Observe(float64(contest.Trips))
 	}
 	for _, wait := range out.Waits {
 		m.waitToPickup.Observe(float64(wait) / 1000)
@@ -141,6 +147,10 @@ func inputName(in Input) string {
 		return "request"
 	case Accept:
 		return "accept"
+	case AskRoute:
+		return "route"
+	case ChangeRoad, RestoreRoad:
+		return "road"
 	}
 	return "other"
 }
@@ -161,6 +171,7 @@ type stats struct {
 	trips        map[State]int
 	free, busy   int
 	silent       int
+	roadChanges  int
 	parkedOldest Instant // when the first in the queue asked; zero when nobody waits
 	at           Instant
 }
@@ -176,6 +187,7 @@ func (e *Engine) publish() {
 	}
 	s.silent = len(c.drivers) - len(c.fixes)
 	s.busy = len(c.fixes) - s.free
+	s.roadChanges = len(c.changes)
 	if len(c.queue) > 0 {
 		s.parkedOldest = c.queue[0].RequestedAt
 	}
@@ -187,6 +199,7 @@ var (
 	driversDesc = prometheus.NewDesc("cuntong_dispatch_drivers",
 		"Drivers on duty: free, busy (asked or driving), or silent (not heard of within the freshness limit).", []string{"status"}, nil)
 	oldestDesc = prometheus.NewDesc("cuntong_dispatch_parked_oldest_seconds", "How long the first in the queue has waited; 0 when nobody waits.", nil, nil)
+	roadsDesc  = prometheus.NewDesc("cuntong_dispatch_road_changes", "Closures, slower paces and limits that are kept, in force or to come.", nil, nil)
 	inboxDesc  = prometheus.NewDesc("cuntong_dispatch_inbox_commands", "Commands that wait for the core.", nil, nil)
 	readyDesc  = prometheus.NewDesc("cuntong_dispatch_ready", "1 while every area can record, else 0: matching stands still.", nil, nil)
 )
@@ -196,7 +209,7 @@ type gauges struct{ metrics *Metrics }
 
 // Describe implements [prometheus.Collector].
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{tripsDesc, driversDesc, oldestDesc, inboxDesc, readyDesc} {
+	for _, desc := range []*prometheus.Desc{tripsDesc, driversDesc, oldestDesc, roadsDesc, inboxDesc, readyDesc} {
 		ch <- desc
 	}
 }
@@ -207,7 +220,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	engines := g.metrics.engines
 	g.metrics.mu.Unlock()
 	trips := map[State]int{}
-	var free, busy, silent, inbox int
+	var free, busy, silent, inbox, roadChanges int
 	ready, oldest := 1.0, 0.0
 	for _, e := range engines {
 		inbox += e.inbox.depth()
@@ -222,6 +235,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 			trips[state] += n
 		}
 		free, busy, silent = free+s.free, busy+s.busy, silent+s.silent
+		roadChanges += s.roadChanges
 		if s.parkedOldest != 0 {
 			oldest = max(oldest, InstantOf(e.cfg.Now()).Sub(s.parkedOldest).Seconds())
 		}
@@ -238,6 +252,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	gauge(driversDesc, float64(busy), "busy")
 	gauge(driversDesc, float64(silent), "silent")
 	gauge(oldestDesc, oldest)
+	gauge(roadsDesc, float64(roadChanges))
 	gauge(inboxDesc, float64(inbox))
 	gauge(readyDesc, ready)
 }

@@ -70,12 +70,9 @@ func (c *Core) patienceLeft(now Instant, t *Trip) time.Duration {
 // whenFree is free driver d as an option for t: he leaves now. The age of his
 // position counts as lost: for so long he may have been driving away.
 func (c *Core) whenFree(now Instant, t *Trip, d *Driver) (option, bool) {
-	if !c.suits(now, t, d) {
-		return option{}, false
-	}
 	f := c.fixes[d.ID]
-	leg, ok := c.aim.from(f.spot, c.leaving(now, d.Vehicle))
-	return option{driver: d, approach: leg, wait: leg.Duration + max(0, now.Sub(f.Fix.At))}, ok && leg.Duration <= c.rules.Reach
+	leg, ok := c.comes(now, now, t, d, f.spot)
+	return option{driver: d, approach: leg, wait: leg.Duration + max(0, now.Sub(f.Fix.At))}, ok
 }
 
 // whenBusy is driver d, who has a plan, as an option for t: he leaves the last stop
@@ -86,22 +83,28 @@ func (c *Core) whenBusy(now Instant, t *Trip, d *Driver) (option, bool) {
 	if left < 0 {
 		left = -left // overdue by so much: as much again is expected
 	}
-	if !a.known || left > c.rules.BusyWithin || !c.suits(now, t, d) {
+	if !a.known || left > c.rules.BusyWithin {
 		return option{}, false
 	}
 	free := now.Add(left)
-	leg, ok := c.aim.from(a.last, c.leaving(free, d.Vehicle))
-	return option{driver: d, approach: leg, wait: left + leg.Duration, free: free}, ok && leg.Duration <= c.rules.Reach
+	leg, ok := c.comes(now, free, t, d, a.last)
+	return option{driver: d, approach: leg, wait: left + leg.Duration, free: free}, ok
 }
 
-// suits says whether d may be asked for t at all: the party fits, he has not turned
-// it down, and a road leads from the pickup to the drop-off for his vehicle.
-func (c *Core) suits(now Instant, t *Trip, d *Driver) bool {
+// comes is the drive to t's pickup, which the aim is at, of driver d leaving a spot
+// at a moment. ok says whether he may be asked for t at all: the party fits, he has
+// not turned it down, and the roads lead him within reach to the pickup and from
+// there to the drop-off.
+func (c *Core) comes(now, leaves Instant, t *Trip, d *Driver, from geo.Spot) (geo.Leg, bool) {
 	if !t.Order.Load.Fits(d.Vehicle.Load) || t.restsFrom(d.ID, now) {
-		return false
+		return geo.Leg{}, false
 	}
-	_, ok := c.rideBy(now, t, d.Vehicle)
-	return ok
+	leg, ok := c.aim.from(from, c.leaving(leaves, d.Vehicle))
+	if !ok || leg.Duration > c.rules.Reach {
+		return leg, false
+	}
+	_, ok = c.rideBy(leaves.Add(leg.Duration), t, d.Vehicle)
+	return leg, ok
 }
 
 // restsFrom says whether t is not to be offered to id at now.

@@ -180,8 +180,8 @@ func (r *run) retime(t *Trip) {
 		return
 	}
 	d := c.drivers[t.Driver]
-	leg, rideable := c.rideBy(r.now, t, d.Vehicle)
 	a := c.lookAhead(r.now, d)
+	leg, rideable := c.rideBy(max(r.now, a.next), t, d.Vehicle)
 	unheard := c.fixes[d.ID] == nil && t.State != Arrived
 	cut := !a.known && !unheard || !rideable && t.State != Riding
 	if t.State == Assigned && (cut || a.known && a.next.Sub(r.now) > c.rules.Reach) {
@@ -218,14 +218,15 @@ func (b TripRetimed) matters(t *Trip) bool {
 func (c *Core) canStillCome(now Instant, t *Trip) bool {
 	d := c.drivers[t.Offer.Driver]
 	f := c.fixes[d.ID]
-	if _, ok := c.rideBy(now, t, d.Vehicle); !ok {
-		return false
-	}
 	if f == nil {
-		return true // he may answer yet, and is judged when he does
+		return true // he may answer yet; where he would come from is not known
 	}
 	leg, ok := c.router.Travel(f.spot, c.paveOf(t).pickup, c.leaving(now, d.Vehicle))
-	return ok && leg.Duration <= c.rules.Reach
+	if !ok || leg.Duration > c.rules.Reach {
+		return false
+	}
+	_, ok = c.rideBy(now.Add(leg.Duration), t, d.Vehicle)
+	return ok
 }
 
 // foldRoad folds a fact about the roads.
