@@ -1,9 +1,6 @@
 package dispatch
 
-import (
-	"cuntong/geo"
-	"fmt"
-)
+import "cuntong/geo"
 
 // AskRoute asks for the way of a trip on the map. It changes nothing. The parties
 // of a trip may ask, its driver, a driver who is being asked for it, and operators.
@@ -76,6 +73,6 @@ func (c *Core) way(now Instant, from, to geo.Spot, v Vehicle) *Way {
 	if !ok {
 		return nil
 	}
-	line := c.router.Line(from, to, by)
-	return &Way{Leg: leg.Round(), Line: fmt.Sprint(line)}
+	line := geo.Simplify(c.router.Line(from, to, by), lineTolerance, linePoints)
+	return &Way{Leg: leg.Round(), Line: geo.EncodePolyline(line)}
 }
