@@ -37,6 +37,15 @@ test('north is up and east is right, and everything fits', () => {
   }
 });
 
+test('a pixel leads back to the point that it shows', () => {
+  const p = new Projection(COUNTY);
+  p.fit(700, 600, 10);
+  for (const c of COUNTY) {
+    const back = p.point(p.pixels(c));
+    assert.ok(haversine(c, back) < 0.01, `${JSON.stringify(back)} for ${JSON.stringify(c)}`);
+  }
+});
+
 test('one phone on another continent does not shrink the county', () => {
   const far = { lat: -33, lon: 18 };
   const [with_, without] = [new Projection([...COUNTY, far]), new Projection(COUNTY)];

@@ -311,6 +311,11 @@ export class Plan {
     return best;
   }
 
+  /** The point on earth at a pixel; null while there is nothing to draw. */
+  pointAt(x, y) {
+    return this.#projection?.point({ x, y }) ?? null;
+  }
+
   #listen() {
     const c = this.#canvas;
     c.addEventListener('pointermove', (e) => {

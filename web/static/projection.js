@@ -48,6 +48,13 @@ export class Projection {
     const { x, y } = this.metres(point);
     return { x: this.x0 + x * this.scale, y: this.y0 + y * this.scale };
   }
+
+  /** The point that lies at a pixel: pixels() the other way round. */
+  point({ x, y }) {
+    const east = (x - this.x0) / this.scale / METRES_A_DEGREE / this.#wide;
+    const south = (y - this.y0) / this.scale / METRES_A_DEGREE;
+    return { lat: this.#lat0 - south, lon: this.#lon0 + east };
+  }
 }
 
 // A phone that thinks it is on another continent must not shrink the county to a
