@@ -1,5 +1,16 @@
 package road
 
+import "slices"
+
+// role is what a vertex is to a flow.
+type role uint8
+
+const (
+	between role = iota
+	source
+	sink
+)
+
 // flow sends as many ways as possible from some vertices of a piece to others, no
 // two through the same vertex; by Menger's theorem the fewest vertices that
 // separate them are as many. It works in layers (E. A. Dinic, Soviet Math. Doklady
@@ -8,40 +19,47 @@ package road
 type flow struct {
 	p *piece
 	// By vertex.
-	sink       []bool
+	role       []role
 	through    []bool  // a way goes through it
 	prev, next []int32 // where that way comes from and goes to; gone at its ends
 	link       []int32 // the next link to try in this round
 	// By gate: how far from the sources; gone when not reached or used up.
 	level []int32
 
-	sources      []int32
+	starts       []int32 // the sources with a neighbour that is none
 	queue, track []int32 // of gates
 }
 
 func newFlow(p *piece) *flow {
 	n := len(p.vertex)
 	return &flow{
-		p: p, sink: make([]bool, n), through: make([]bool, n),
+		p: p, role: make([]role, n), through: make([]bool, n),
 		prev: make([]int32, n), next: make([]int32, n), link: make([]int32, n), level: make([]int32, 2*n),
 	}
 }
 
-// between starts anew and returns the size of the cut between sources and sinks,
-// whose numbers are in the lower halves. It gives up when that exceeds limit.
-func (f *flow) between(sources, sinks []uint64, limit int) (cut int, ok bool) {
-	clear(f.sink)
+// cut starts anew and returns the size of the cut between sources and sinks, whose
+// numbers are in the lower halves. It gives up when that exceeds limit.
+func (f *flow) cut(sources, sinks []uint64, limit int) (cut int, ok bool) {
+	clear(f.role)
 	clear(f.through)
-	f.sources = f.sources[:0]
 	for _, key := range sources {
-		f.sources = append(f.sources, int32(uint32(key)))
+		f.role[uint32(key)] = source
 	}
 	for _, key := range sinks {
-		f.sink[uint32(key)] = true
+		f.role[uint32(key)] = sink
+	}
+	// A way need not go back into the sources, nor on from a sink.
+	f.starts = f.starts[:0]
+	for _, key := range sources {
+		s := int32(uint32(key))
+		if slices.ContainsFunc(f.p.of(s), func(u int32) bool { return f.role[u] != source }) {
+			f.starts = append(f.starts, s)
+		}
 	}
 	for f.layer() {
 		copy(f.link, f.p.first)
-		for _, s := range f.sources {
+		for _, s := range f.starts {
 			if f.level[2*s] == 0 && f.send(s) {
 				cut++
 			}
@@ -63,7 +81,7 @@ func (f *flow) sides(side []int32) (smaller int) {
 		case in && !out:
 			side[v] = gone
 			continue
-		case in || out:
+		case out || f.role[v] == source:
 			side[v] = 0
 		default:
 			side[v] = 1
@@ -80,7 +98,7 @@ func (f *flow) layer() bool {
 		f.level[i] = gone
 	}
 	f.queue = f.queue[:0]
-	for _, s := range f.sources {
+	for _, s := range f.starts {
 		f.level[2*s] = 0
 		f.queue = append(f.queue, 2*s)
 	}
@@ -93,13 +111,15 @@ func (f *flow) layer() bool {
 				f.reach(after, far)
 			}
 			continue
-		case f.sink[v]:
+		case f.role[v] == sink:
 			return true
 		case f.through[v]:
 			f.reach(2*v, far)
 		}
 		for _, u := range f.p.of(v) {
-			f.reach(2*u, far)
+			if f.role[u] != source {
+				f.reach(2*u, far)
+			}
 		}
 	}
 	return false
@@ -129,7 +149,7 @@ func (f *flow) send(s int32) bool {
 	f.track = append(f.track[:0], 2*s)
 	for len(f.track) > 0 {
 		gate := f.track[len(f.track)-1]
-		if gate&1 == 1 && f.sink[gate>>1] {
+		if gate&1 == 1 && f.role[gate>>1] == sink {
 			f.settle()
 			return true
 		}
