@@ -25,7 +25,7 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if !c.area.Contains(order.Pickup.Point) {
 		return nil, refuse(Invalid, "outside_area", "The pickup lies outside this service area. Ask the county it lies in.")
 	}
-	direct, ok := c.direct(order)
+	direct, ok := c.direct(order.PickupWindow.From, order)
 	if !ok {
 		return nil, c.noRoad()
 	}
@@ -45,11 +45,11 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 }
 
 // direct is the drive from pickup to drop-off by the first class of vehicle that
-// can do it: a car, as a rule.
-func (c *Core) direct(o Order) (leg geo.Leg, ok bool) {
+// can do it, leaving at the given moment: a car, as a rule.
+func (c *Core) direct(leaves Instant, o Order) (leg geo.Leg, ok bool) {
 	from, to := c.spot(o.Pickup), c.spot(o.Dropoff)
 	for _, class := range geo.VehicleClasses() {
-		if leg, ok = c.router.Travel(from, to, c.leaving(o.PickupWindow.From, Vehicle{Class: class})); ok {
+		if leg, ok = c.router.Travel(from, to, c.leaving(leaves, Vehicle{Class: class})); ok {
 			return leg, true
 		}
 	}

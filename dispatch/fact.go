@@ -83,6 +83,8 @@ type TripParked struct {
 	Deadline Instant `json:"deadline"`
 	// ETA is when a driver who is busy now is expected at the pickup; zero when nobody is in sight.
 	ETA Instant `json:"eta,omitempty"`
+	// Cut: no road that is open leads from the pickup to the drop-off.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // TripAssigned: the driver accepted.

@@ -43,7 +43,7 @@ func oneOfEach() []Fact {
 		TripCancelled{Trip: "t1", By: Actor{Role: RolePassenger, ID: "p1"}, Why: ReasonChanged},
 		TripUnserved{Trip: "t1", Why: ReasonNoDriver},
 		OfferMade{Trip: "t1", Offer: "t1/1", Driver: "d1", Until: 20_000, Approach: leg, Ride: leg},
-		TripParked{Trip: "t1", Deadline: 140_000, ETA: 200_000},
+		TripParked{Trip: "t1", Deadline: 140_000, ETA: 200_000, Cut: true},
 		TripRetimed{Trip: "t1", ETA: 100_000, Deadline: 1_300_000, Ride: leg, Cut: true},
 		RoadChanged{Change: geo.RoadChange{ID: "slide", Where: geo.Stretch{Center: &geo.Point{Lat: 26.2311, Lon: 109.1314}, Radius: 100,
 			Kinds: []geo.RoadKind{geo.Secondary}, Above: 900}, Vehicles: []geo.VehicleClass{geo.Bus}, Closed: true, Pace: 0.5,

@@ -148,14 +148,14 @@ func (c *Core) foldTrip(f Fact) {
 	case OfferMade:
 		t.Offer = &Offer{ID: b.Offer, Driver: b.Driver, MadeAt: f.At, Until: b.Until, Approach: b.Approach, Ride: b.Ride}
 		t.Offers++
-		t.PickupETA = 0
+		t.PickupETA, t.Cut = 0, false
 		c.drivers[b.Driver].Offer = id
 		c.become(t, next, f.At, b.Until)
 		c.settle(b.Driver)
 	case OfferClosed:
 		c.foldOfferClosed(t, f.At, b)
 	case TripParked:
-		t.PickupETA = b.ETA
+		t.PickupETA, t.Cut = b.ETA, b.Cut
 		c.become(t, next, f.At, b.Deadline)
 	case TripAssigned:
 		c.foldAssigned(t, f.At, b)

@@ -186,10 +186,11 @@ func (r *run) park(t *Trip, eta, free Instant) {
 	if free != 0 {
 		until = min(until, max(free, r.now).Add(lookAgain))
 	}
-	if t.State == Parked && t.Deadline > r.now && (eta == 0) == (t.PickupETA == 0) && eta.Sub(t.PickupETA).Abs() < etaMatters {
+	_, open := r.core.direct(r.now, t.Order)
+	if t.State == Parked && t.Deadline > r.now && t.Cut == !open && (eta == 0) == (t.PickupETA == 0) && eta.Sub(t.PickupETA).Abs() < etaMatters {
 		return
 	}
-	r.record(TripParked{Trip: t.ID, Deadline: until, ETA: eta}, nil)
+	r.record(TripParked{Trip: t.ID, Deadline: until, ETA: eta, Cut: !open}, nil)
 }
 
 // parkedUntil is when a parked trip next has something to do: give up, or ask a

@@ -39,7 +39,7 @@ type RoadRestored struct {
 // TripRetimed: the roads changed under a trip that has a driver.
 type TripRetimed struct {
 	Trip TripID `json:"trip"`
-	// ETA is when the driver is now expected at the pickup; zero once he is there.
+	// ETA is when the driver is now expected at the pickup or, once he has been there, was.
 	ETA Instant `json:"eta,omitempty"`
 	// Deadline is when he is overdue where he has to go.
 	Deadline Instant `json:"deadline"`
@@ -183,7 +183,10 @@ func (r *run) retime(t *Trip) {
 	a := c.lookAhead(r.now, d)
 	leg, rideable := c.rideBy(max(r.now, a.next), t, d.Vehicle)
 	unheard := c.fixes[d.ID] == nil && t.State != Arrived
-	cut := !a.known && !unheard || !rideable && t.State != Riding
+	cut := !a.known
+	if unheard { // where he is on his way nobody knows
+		cut = t.State == Riding && t.Cut || t.State == Assigned && !rideable
+	}
 	if t.State == Assigned && (cut || a.known && a.next.Sub(r.now) > c.rules.Reach) {
 		r.record(TripReleased{Trip: t.ID, By: Actor{Role: RoleSystem}, Why: ReasonRoad}, nil)
 		return

@@ -96,6 +96,9 @@ func (s *stage) act(words []string) ([]Outcome, error) {
 			return nil, fmt.Errorf("want: place NAME LAT LON")
 		}
 		return nil, nil
+	case "gorge": // the roads of gorge_test.go instead of straight lines
+		s.world = newWorldOn(s.world.core.rules, gorge)
+		return nil, nil
 	case "rule":
 		return nil, s.rule(words[1], words[2])
 	case "at": // at HH:MM:SS
@@ -146,7 +149,7 @@ func (s *stage) rule(name, value string) error {
 	default:
 		return fmt.Errorf("unknown rule %s", name)
 	}
-	s.world = newWorld(rules)
+	s.world = newWorldOn(rules, s.world.router)
 	return rules.Validate()
 }
 
@@ -196,6 +199,12 @@ func (s *stage) input(words []string) (Input, error) {
 		return Release{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1])}, nil
 	case "cancels":
 		return Cancel{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1])}, nil
+	case "closes", "slows", "bans":
+		return s.changeRoad(cmd, verb, rest)
+	case "lifts": // o1 lifts CHANGE
+		return RestoreRoad{Command: cmd, ID: geo.RoadChangeID(rest[0])}, nil
+	case "looks-up": // p1 looks-up t1
+		return AskRoute{By: who, Trip: TripID(rest[0])}, nil
 	case "sends-off": // o1 sends-off d1
 		return EndDuty{Command: cmd, Driver: DriverID(rest[0])}, nil
 	}
@@ -214,6 +223,33 @@ func (s *stage) moved(who Actor, rest []string) (Input, error) {
 		return Moved{Fix: fix}, err
 	}
 	return Moved{Fix: fix}, nil
+}
+
+// changeRoad reads "o1 closes CHANGE PLACE [until HH:MM:SS]", "o1 slows CHANGE PLACE
+// PACE" and "o1 bans CHANGE PLACE FROM UNTIL", the last for buses at those hours UTC.
+func (s *stage) changeRoad(cmd Command, verb string, rest []string) (Input, error) {
+	at, ok := s.places[rest[1]]
+	if !ok {
+		return nil, fmt.Errorf("unknown place %s", rest[1])
+	}
+	change := geo.RoadChange{ID: geo.RoadChangeID(rest[0]), Where: geo.Stretch{Center: &at}}
+	clockOf := func(word string) time.Duration {
+		at, _ := time.Parse("15:04:05", word)
+		return at.Sub(at.Truncate(24 * time.Hour))
+	}
+	switch {
+	case verb == "slows":
+		change.Pace, _ = strconv.ParseFloat(rest[2], 64)
+	case verb == "bans":
+		change.Closed, change.Vehicles = true, []geo.VehicleClass{geo.Bus, geo.Minibus}
+		change.Daily = &geo.Hours{From: int(clockOf(rest[2]).Minutes()), Until: int(clockOf(rest[3]).Minutes())}
+	default:
+		change.Closed = true
+		if len(rest) == 4 && rest[2] == "until" {
+			change.Until = morning.Time().Truncate(24 * time.Hour).Add(clockOf(rest[3])).UnixMilli()
+		}
+	}
+	return ChangeRoad{Command: cmd, Change: change}, nil
 }
 
 func (s *stage) request(cmd Command, rest []string) (Input, error) {

@@ -21,6 +21,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		Vehicle:     t.Vehicle,
 		Direct:      c.ride(t),
 		Overdue:     t.Overdue,
+		Cut:         t.Cut,
 		EndedBy:     t.EndedBy,
 		EndedWhy:    t.EndedWhy,
 	}
@@ -32,7 +33,6 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		v.GivesUpAt = t.Patience
 	case t.State.HasDriver():
 		v.LastPosition = c.positionOf(now, t.Driver)
-		v.Cut = t.Cut
 		if t.State == Assigned {
 			v.PickupETA = t.PickupETA
 		}

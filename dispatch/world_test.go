@@ -20,6 +20,7 @@ type world struct {
 	// replayEvery is how often the whole journal is replayed; 1 is after every step.
 	replayEvery int
 	steps       int
+	router      func() geo.Router // a new one, as a server that starts has
 }
 
 // tripMark is what a trip was after the step before.
@@ -33,11 +34,16 @@ var testArea = &geo.Area{ID: "test", Name: "Test county"}
 var morning = InstantOf(time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC))
 
 func newWorld(rules Rules) *world {
+	return newWorldOn(rules, func() geo.Router { return geo.NewCrow() })
+}
+
+func newWorldOn(rules Rules, router func() geo.Router) *world {
 	return &world{
-		core:        NewCore(testArea, rules, geo.NewCrow()),
+		core:        NewCore(testArea, rules, router()),
 		now:         morning,
 		last:        map[TripID]tripMark{},
 		replayEvery: 1,
+		router:      router,
 	}
 }
 
@@ -131,7 +137,7 @@ func (w *world) checkReplay() error {
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("replay gives\n%s\nlife gave\n%s", got, want)
 	}
-	restored := NewCore(testArea, w.core.rules, w.core.router)
+	restored := NewCore(testArea, w.core.rules, w.router())
 	if err := restored.Restore(want); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
@@ -147,7 +153,7 @@ func (w *world) checkReplay() error {
 
 // replayed returns a new core that has read the journal.
 func (w *world) replayed() (*Core, error) {
-	again := NewCore(testArea, w.core.rules, w.core.router)
+	again := NewCore(testArea, w.core.rules, w.router())
 	for _, f := range w.journal {
 		line, err := MarshalFact(f)
 		if err != nil {
