@@ -13,6 +13,9 @@ const (
 	steepest = 0.085
 	// mostBends bounds how much longer than straight a road becomes by it.
 	mostBends = 3.2
+	// wideRoads is the share of the bends that remains where many drive: cuttings and
+	// embankments take the rest.
+	wideRoads = 0.6
 	// weakShare of the bridges on roads that lead to few villages are weak.
 	weakShare = 0.3
 	weakMass  = 8_000 // kilograms
@@ -94,20 +97,27 @@ func (n *network) segment(from, by int32, junction []road.JunctionID, laid []boo
 	}
 }
 
-// sort is the kind and the surface of an edge.
+// sort is the kind and the surface of an edge. Every village has a hard road by now,
+// and half of what leads to none is no more than a track.
 func (n *network) sort(e *edge, number int32) (geo.RoadKind, road.Surface) {
 	luck := n.land.chance(ofSurface, uint64(number), 0)
 	switch {
 	case e.street && e.class < main:
 		return geo.Residential, road.Paved
-	case e.class >= valley:
+	case e.class >= valley || e.class == lane && luck < 0.6:
 		return kinds[e.class], road.Paved
-	case e.class == lane && luck < 0.7:
+	case e.class == lane && luck < 0.85:
 		return kinds[e.class], road.Rough
-	case e.class == lane || luck < 0.5:
+	case e.class == lane:
 		return kinds[e.class], road.Gravel
+	case luck < 0.2:
+		return geo.Unclassified, road.Paved
+	case luck < 0.5:
+		return geo.Unclassified, road.Gravel
+	case luck < 0.75:
+		return geo.Track, road.Gravel
 	}
-	return kinds[e.class], road.Earth
+	return geo.Track, road.Earth
 }
 
 // pave adds the piece from one point to the next: level over a bridge and through a
@@ -141,6 +151,9 @@ func (n *network) bend(s *road.Segment, a, b vec, number int32, slope float64) {
 	length := a.to(b)
 	luck := n.land.chance(ofBend, uint64(number), 0)
 	longer := min(max(slope/steepest/length, 1.04+0.22*luck), mostBends)
+	if n.edges[number].class >= main {
+		longer = 1 + wideRoads*(longer-1)
+	}
 	legs := 4 + int(4*(longer-1)) + int(2*luck)
 	// Each leg goes a share of the way along and twice the width across; the first and
 	// the last go half as far across.

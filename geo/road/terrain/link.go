@@ -15,7 +15,7 @@ const (
 	// bridgeEvery is the side of the squares of which some have one more bridge.
 	bridgeEvery, bridgeShare = 7_000.0, 0.85
 	// extraShare of the links that the tree leaves out, and that go over easy ground, is built.
-	extraShare = 0.2
+	extraShare = 0.26
 	easyGround = 2.1 // cost in metres for each metre
 )
 

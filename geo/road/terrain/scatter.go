@@ -6,7 +6,7 @@ import "math"
 // where a point has but two roads, these are one road, unless somebody lives there.
 // Counted on networks of 1,000 to 500,000 junctions.
 func (n *network) perJunction() float64 {
-	return max(1.1, 2.15-1.8*float64(len(n.villages))/float64(n.want))
+	return max(1.1, 1.9-1.6*float64(len(n.villages))/float64(n.want))
 }
 
 // grid sorts points into square cells.
@@ -18,7 +18,9 @@ type grid struct {
 
 // openGrid makes as many cells as points are wanted, and puts the towns' gates in.
 func (n *network) openGrid() {
-	size := math.Sqrt(n.plane.width * n.plane.height / (float64(n.want) * n.perJunction()))
+	const streets = 4*townBlocks*(townBlocks+1) - 3 // junctions of a town: all but its corners
+	points := n.perJunction() * max(float64(n.want)/4, float64(n.want-streets*len(n.towns)))
+	size := math.Sqrt(n.plane.width * n.plane.height / points)
 	n.grid = grid{size: size, wide: int(n.plane.width/size) + 1, high: int(n.plane.height/size) + 1}
 	n.grid.cells = make([][]int32, n.grid.wide*n.grid.high)
 	for i := range n.towns {

@@ -18,14 +18,14 @@ type Params struct {
 	Villages []geo.Point
 	// SouthWest and NorthEast bound the roads. Both zero: the villages do, with a margin.
 	SouthWest, NorthEast geo.Point
-	// Junctions is how many junctions and ends of roads there are, give or take a
-	// tenth: 50 to 2,000,000.
+	// Junctions is how many junctions and ends of roads are wanted, 100 to 2,000,000.
+	// From 1,000 on there are as many, give or take an eighth.
 	Junctions int
 }
 
 // The fewest and the most junctions that can be asked for.
 const (
-	minJunctions = 50
+	minJunctions = 100
 	maxJunctions = 2_000_000
 )
 
