@@ -6,7 +6,7 @@ import "slices"
 type role uint8
 
 const (
-	between role = iota
+	neither role = iota
 	source
 	sink
 )
@@ -23,10 +23,10 @@ type flow struct {
 	through    []bool  // a way goes through it
 	prev, next []int32 // where that way comes from and goes to; gone at its ends
 	link       []int32 // the next link to try in this round
-	// By gate: how far from the sources; gone when not reached or used up.
+	// By gate: how far from the sinks; gone when too far or used up.
 	level []int32
 
-	starts       []int32 // the sources with a neighbour that is none
+	starts, ends []int32 // the sources and sinks with a neighbour that is none
 	queue, track []int32 // of gates
 }
 
@@ -50,17 +50,11 @@ func (f *flow) cut(sources, sinks []uint64, limit int) (cut int, ok bool) {
 		f.role[uint32(key)] = sink
 	}
 	// A way need not go back into the sources, nor on from a sink.
-	f.starts = f.starts[:0]
-	for _, key := range sources {
-		s := int32(uint32(key))
-		if slices.ContainsFunc(f.p.of(s), func(u int32) bool { return f.role[u] != source }) {
-			f.starts = append(f.starts, s)
-		}
-	}
+	f.starts, f.ends = f.rim(f.starts[:0], sources), f.rim(f.ends[:0], sinks)
 	for f.layer() {
 		copy(f.link, f.p.first)
 		for _, s := range f.starts {
-			if f.level[2*s] == 0 && f.send(s) {
+			if f.level[2*s] != gone && f.send(s) {
 				cut++
 			}
 			if cut > limit {
@@ -71,6 +65,17 @@ func (f *flow) cut(sources, sinks []uint64, limit int) (cut int, ok bool) {
 	return cut, true
 }
 
+// rim appends those of the keys' vertices that have neighbours of another role.
+func (f *flow) rim(rim []int32, keys []uint64) []int32 {
+	for _, key := range keys {
+		v := int32(uint32(key))
+		if slices.ContainsFunc(f.p.of(v), func(u int32) bool { return f.role[u] != f.role[v] }) {
+			rim = append(rim, v)
+		}
+	}
+	return rim
+}
+
 // sides says for each vertex on which side of the cut it lies, gone for the cut
 // itself, and returns how many are on the smaller side.
 func (f *flow) sides(side []int32) (smaller int) {
@@ -78,47 +83,47 @@ func (f *flow) sides(side []int32) (smaller int) {
 	for v := range side {
 		in, out := f.level[2*v] != gone, f.level[2*v+1] != gone
 		switch {
-		case in && !out:
+		case out && !in:
 			side[v] = gone
 			continue
-		case out || f.role[v] == source:
-			side[v] = 0
-		default:
+		case in || f.role[v] == sink:
 			side[v] = 1
+		default:
+			side[v] = 0
 		}
 		size[side[v]]++
 	}
 	return min(size[0], size[1])
 }
 
-// layer finds how far every gate is from the sources and says whether a sink can be
-// reached; if so it stops at its layer.
+// layer finds how far every gate is from the sinks, back along what a way may go,
+// and says whether there is one from a source; if so it stops at its layer. Found
+// from that end, every gate with a level leads on to a sink.
 func (f *flow) layer() bool {
 	for i := range f.level {
 		f.level[i] = gone
 	}
 	f.queue = f.queue[:0]
-	for _, s := range f.starts {
-		f.level[2*s] = 0
-		f.queue = append(f.queue, 2*s)
+	for _, t := range f.ends {
+		f.reach(2*t+1, 0)
 	}
 	for i := 0; i < len(f.queue); i++ {
 		gate := f.queue[i]
 		v, far := gate>>1, f.level[gate]+1
 		switch {
-		case gate&1 == 0:
-			if after := f.inward(v); after != gone {
-				f.reach(after, far)
+		case gate&1 == 1:
+			if before := f.outward(v); before != gone {
+				f.reach(before, far)
 			}
 			continue
-		case f.role[v] == sink:
+		case f.role[v] == source:
 			return true
 		case f.through[v]:
-			f.reach(2*v, far)
+			f.reach(2*v+1, far)
 		}
 		for _, u := range f.p.of(v) {
-			if f.role[u] != source {
-				f.reach(2*u, far)
+			if f.role[u] != sink {
+				f.reach(2*u+1, far)
 			}
 		}
 	}
@@ -144,12 +149,23 @@ func (f *flow) inward(v int32) int32 {
 	return gone
 }
 
+// outward is the only gate that comes before the gate out of v; see inward.
+func (f *flow) outward(v int32) int32 {
+	switch {
+	case !f.through[v]:
+		return 2 * v
+	case f.next[v] != gone:
+		return 2 * f.next[v]
+	}
+	return gone
+}
+
 // send looks for one more way from s through the layers.
 func (f *flow) send(s int32) bool {
 	f.track = append(f.track[:0], 2*s)
 	for len(f.track) > 0 {
 		gate := f.track[len(f.track)-1]
-		if gate&1 == 1 && f.role[gate>>1] == sink {
+		if f.level[gate] == 0 {
 			f.settle()
 			return true
 		}
@@ -165,7 +181,7 @@ func (f *flow) send(s int32) bool {
 
 // after is a gate in the next layer that can be gone to from this one.
 func (f *flow) after(gate int32) int32 {
-	v, far := gate>>1, f.level[gate]+1
+	v, far := gate>>1, f.level[gate]-1
 	if gate&1 == 0 {
 		if after := f.inward(v); after != gone && f.level[after] == far {
 			return after
