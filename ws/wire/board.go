@@ -23,8 +23,10 @@ type Board struct {
 	// Free drivers are on duty, without a trip, and heard of lately.
 	Free int `json:"free"`
 	// Silent drivers are on duty and not heard of lately.
-	Silent  int      `json:"silent"`
-	Latency *Latency `json:"latency,omitzero"`
+	Silent int `json:"silent"`
+	// Roads are the changes to the roads, by id.
+	Roads   []RoadState `json:"roads,omitzero"`
+	Latency *Latency    `json:"latency,omitzero"`
 }
 
 // BoardDriver is one driver on the board.

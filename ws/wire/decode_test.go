@@ -22,6 +22,12 @@ func pickup(place string) string {
 // position is a position frame with these members in its body.
 func position(members string) string { return `{"t":"position","b":{` + members + `}}` }
 
+// road is a change to the roads with these members in its body.
+func road(members string) string { return `{"t":"road","id":"c1","b":{"road":"r1",` + members + `}}` }
+
+// where is a closure of a stretch with these members.
+func where(members string) string { return road(`"closed":true,"where":{` + members + `}`) }
+
 // malformed lists frames that must be refused, each for one reason.
 var malformed = []struct {
 	name, frame, code, field string
@@ -177,6 +183,39 @@ var malformed = []struct {
 	{"neither form of a place", pickup(`{}`), CodeBadPlace, "b.pickup"},
 	{"only a note", pickup(`{"note":"by the tree"}`), CodeBadPlace, "b.pickup"},
 
+	{"road without a place", road(`"closed":true`), CodeMissingField, "b.where"},
+	{"road without an id", `{"t":"road","id":"c1","b":{"where":{},"closed":true}}`, CodeMissingField, "b.road"},
+	{"lift without an id", `{"t":"lift_road","id":"c1","b":{}}`, CodeMissingField, "b.road"},
+	{"route of nothing", `{"t":"route","b":{}}`, CodeMissingField, "b.trip"},
+	{"route as a command", `{"t":"route","id":"c1","b":{"trip":"t1"}}`, CodeUnknownField, "id"},
+	{"road without datum", where(`"lat":26,"lon":109`), CodeUntaggedDatum, "b.where.datum"},
+	{"road without lat", where(`"lon":109,"datum":"wgs84"`), CodeMissingField, "b.where.lat"},
+	{"road without lon", where(`"lat":26,"datum":"wgs84"`), CodeMissingField, "b.where.lon"},
+	{"radius around nothing", where(`"radius_m":50`), CodeMissingField, "b.where.lat"},
+	{"datum of nothing", where(`"datum":"wgs84","kinds":["track"]`), CodeMissingField, "b.where.lat"},
+	{"road at no fix", where(`"lat":0,"lon":0,"datum":"wgs84"`), CodeOutOfRange, "b.where.lat"},
+	{"radius of a country", where(`"lat":26,"lon":109,"datum":"wgs84","radius_m":200001`), CodeOutOfRange, "b.where.radius_m"},
+	{"above the sky", where(`"above_m":9000`), CodeOutOfRange, "b.where.above_m"},
+	{"kinds in one word", where(`"kinds":"track"`), CodeWrongType, "b.where.kinds"},
+	{"kinds are null", where(`"kinds":null`), CodeWrongType, "b.where.kinds"},
+	{"a kind is a number", where(`"kinds":[1]`), CodeWrongType, "b.where.kinds"},
+	{"no kind", where(`"kinds":[]`), CodeBadValue, "b.where.kinds"},
+	{"a kind twice", where(`"kinds":["track","ferry","track"]`), CodeBadValue, "b.where.kinds"},
+	{"unknown kind", where(`"kinds":["track","footway"]`), CodeBadValue, "b.where.kinds"},
+	{"unknown class", road(`"where":{},"closed":true,"vehicles":["tank"]`), CodeBadValue, "b.vehicles"},
+	{"too slow", road(`"where":{},"pace":0.04`), CodeOutOfRange, "b.pace"},
+	{"faster than usual", road(`"where":{},"pace":1.01`), CodeOutOfRange, "b.pace"},
+	{"nothing is that light", road(`"where":{},"max_kg":0`), CodeOutOfRange, "b.max_kg"},
+	{"a limit with a fraction", road(`"where":{},"max_height_cm":2.5`), CodeWrongType, "b.max_height_cm"},
+	{"wider than a road", road(`"where":{},"max_width_cm":2001`), CodeOutOfRange, "b.max_width_cm"},
+	{"closed is a word", road(`"where":{},"closed":"yes"`), CodeWrongType, "b.closed"},
+	{"over before it begins", road(`"where":{},"closed":true,"from":2000,"until":2000`), CodeOutOfRange, "b.until"},
+	{"hours of no length", road(`"where":{},"closed":true,"daily":{"from_min":0,"until_min":0,"zone_min":0}`), CodeOutOfRange, "b.daily.until_min"},
+	{"hours of another day", road(`"where":{},"closed":true,"daily":{"from_min":1440,"until_min":0,"zone_min":480}`), CodeOutOfRange, "b.daily.from_min"},
+	{"hours without a zone", road(`"where":{},"closed":true,"daily":{"from_min":1320,"until_min":300}`), CodeMissingField, "b.daily.zone_min"},
+	{"beyond the date line's zone", road(`"where":{},"closed":true,"daily":{"from_min":1,"until_min":2,"zone_min":-721}`), CodeOutOfRange, "b.daily.zone_min"},
+	{"a road's note of 201 bytes", road(`"where":{},"closed":true,"note":"` + strings.Repeat("村", 67) + `"`), CodeTooLong, "b.note"},
+
 	{"there already", pickup(`{"village":"b","note":"the upper end"}`), CodeSamePlace, "b.dropoff"},
 	{"there already, by points", `{"t":"request","id":"c1","b":{"trip":"t1","pickup":{"lat":26,"lon":109,"datum":"gcj02"},"dropoff":{"datum":"gcj02","lat":26.0,"lon":1.09e2,"name":"x"},"seats":1}}`, CodeSamePlace, "b.dropoff"},
 }
@@ -252,6 +291,11 @@ func TestAccepted(t *testing.T) {
 		{"longest note in Chinese", request(`,"note":"` + strings.Repeat("村", MaxNoteRunes) + `"`), requested(Request{Note: strings.Repeat("村", MaxNoteRunes)})},
 		{"emoji, in one piece and escaped", request(`,"note":"👨‍👩‍👧 \ud83d\udc4b & <b> \"q\""`), requested(Request{Note: "👨‍👩‍👧 👋 & <b> \"q\""})},
 		{"empty texts", request(`,"note":"","traveller":{}`), requested(Request{})},
+		{"every road there is", road(`"closed":true,"where":{}`), ClientFrame{TypeRoad, "c1", Road{Road: "r1", Closed: true}}},
+		{"the nearest road on the equator", where(`"lat":0,"lon":109,"datum":"wgs84","radius_m":0,"kinds":["ferry"],"above_m":0`), ClientFrame{TypeRoad, "c1",
+			Road{Road: "r1", Closed: true, Where: Stretch{Lat: Some(0), Lon: Some(109), Datum: DatumWGS84, Kinds: []string{"ferry"}}}}},
+		{"over midnight, by UTC", road(`"where":{},"closed":false,"pace":1,"daily":{"from_min":1320,"until_min":0,"zone_min":0},"note":"` + strings.Repeat("村", 66) + `"`), ClientFrame{TypeRoad, "c1",
+			Road{Road: "r1", Pace: 1, Daily: Hours{FromMin: 1320}, Note: strings.Repeat("村", 66)}}},
 		{"two stops of one village", pickup(`{"village":"b","stop":"north"}`), func() ClientFrame {
 			f := requested(Request{})
 			r := f.Body.(Request)

@@ -96,7 +96,7 @@ var codes = []CodeInfo{
 	{CodeMissingID, KindInvalid, "A command has no id."},
 	{CodeBadID, KindInvalid, "An id is empty, too long, or has other characters than A-Z a-z 0-9 - _ . : @."},
 	{CodeWrongType, KindInvalid, "A value is of the wrong JSON type, such as a number in quotes, or null."},
-	{CodeBadValue, KindInvalid, "A value is none of those in the list for this field."},
+	{CodeBadValue, KindInvalid, "A value is none of those in the list for this field, or a list of such values is empty or has one twice."},
 	{CodeBadText, KindInvalid, "A text has a line break or another control character in it."},
 	{CodeTooLong, KindInvalid, "A text is longer than its field allows."},
 	{CodeOutOfRange, KindInvalid, "A number is outside its range, or two times contradict each other."},

@@ -12,6 +12,10 @@ const (
 	MaxNoteRunes  = 200  // notes
 	MaxPhoneRunes = 32   // telephone numbers
 
+	// MaxRoadNoteBytes bounds the note on a change to the roads, which is counted in
+	// bytes of UTF-8 where other notes are in characters.
+	MaxRoadNoteBytes = 200
+
 	// MaxOfferIDBytes bounds the ids of offers, which the server makes from a trip's id.
 	MaxOfferIDBytes = 80
 

@@ -106,6 +106,7 @@ func limitsTable() string {
 		[]string{"a token in `hello`", n("%d characters", MaxTokenBytes), "`too_long`"},
 		[]string{"a name of a person, a place or a program", n("%d characters", MaxNameRunes), "`too_long`"},
 		[]string{"a note", n("%d characters", MaxNoteRunes), "`too_long`"},
+		[]string{"a note on a road", n("%d bytes of UTF-8", MaxRoadNoteBytes), "`too_long`"},
 		[]string{"a telephone number", n("%d characters", MaxPhoneRunes), "`too_long`"},
 		[]string{"a frame from the server", n("%d bytes; have room for it", MaxServerFrameBytes), "never sent"},
 		[]string{"trips in a `truth`", n("%d", MaxTruthTrips), "the newest are told"},
@@ -235,12 +236,15 @@ func TestManualFields(t *testing.T) {
 	}
 	check("client/place (client)", reflect.TypeFor[Place](), true)
 	check("client/traveller (client)", reflect.TypeFor[Traveller](), true)
+	check("client/stretch", reflect.TypeFor[Stretch](), true)
+	check("client/hours", reflect.TypeFor[Hours](), true)
 	for _, s := range serverTypes {
 		check("server/"+string(s.name), s.body, false)
 	}
 	for title, body := range map[string]any{
 		"place (server)": PlaceOut{}, "leg": Leg{}, "fix": Fix{}, "vehicle": Vehicle{}, "stop": Stop{}, "party": Party{}, "traveller (server)": Traveller{},
 		"trip driver": TripDriver{}, "queue place": QueuePlace{}, "ended": Ended{}, "board driver": BoardDriver{}, "latency": Latency{},
+		"extent": Extent{}, "way": Way{},
 	} {
 		check("object/"+title, reflect.TypeOf(body), false)
 	}

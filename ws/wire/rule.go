@@ -67,6 +67,24 @@ var vocabulary = map[string]rule{
 	"pickup_from": instant,
 	"pickup_to":   instant,
 	"arrive_by":   instant,
+
+	"road":          id{},
+	"where":         object{shapeOf[Stretch]("a stretch of road")},
+	"radius_m":      number{0, maxRadiusM},
+	"kinds":         words{roadKinds},
+	"above_m":       number{0, maxAboveM},
+	"vehicles":      words{vehicleClasses},
+	"closed":        yesNo{},
+	"pace":          number{minPace, 1},
+	"max_kg":        count(1, maxMassKG),
+	"max_height_cm": count(1, maxSizeCM),
+	"max_width_cm":  count(1, maxSizeCM),
+	"from":          instant,
+	"until":         instant,
+	"daily":         object{shapeOf[Hours]("hours of the day")},
+	"from_min":      count(0, lastMinute),
+	"until_min":     count(0, lastMinute),
+	"zone_min":      count(firstZone, lastZone),
 }
 
 // id is a name that a client or the server has given to something.
@@ -185,6 +203,41 @@ func (r choice) read(dec *jsontext.Decoder, into any) *Error {
 		return &Error{CodeBadValue, "", fmt.Sprintf("%s is not in the list: want %s.", piece(s), r.want())}
 	}
 	*into.(*string) = r.of[i]
+	return nil
+}
+
+// words is a list of some of the words of another list.
+type words struct{ of []string }
+
+func (r words) want() string {
+	return fmt.Sprintf("a list of 1 to %d of %s", len(r.of), strings.Join(r.of, ", "))
+}
+
+func (r words) read(dec *jsontext.Decoder, into any) *Error {
+	if dec.PeekKind() != jsontext.KindBeginArray {
+		return complainOfKind(dec, r)
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	var list []string
+	for dec.PeekKind() != jsontext.KindEndArray {
+		var word string
+		if err := (choice{r.of}).read(dec, &word); err != nil {
+			return err
+		}
+		if slices.Contains(list, word) {
+			return &Error{CodeBadValue, "", "Name " + word + " once: want " + r.want() + "."}
+		}
+		list = append(list, word)
+	}
+	if len(list) == 0 {
+		return &Error{CodeBadValue, "", "Leave the field out instead of sending an empty list: want " + r.want() + "."}
+	}
+	*into.(*[]string) = list
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
 	return nil
 }
 

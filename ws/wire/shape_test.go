@@ -51,6 +51,8 @@ func TestVocabulary(t *testing.T) {
 				ok = field == reflect.TypeFor[int]() || field == reflect.TypeFor[int64]()
 			case number:
 				ok = field == reflect.TypeFor[float64]() || field == reflect.TypeFor[Optional]()
+			case words:
+				ok = field == reflect.TypeFor[[]string]()
 			case yesNo:
 				ok = field == reflect.TypeFor[bool]()
 			case object:
@@ -89,7 +91,7 @@ func TestTags(t *testing.T) {
 	for _, s := range serverTypes {
 		check(s.body)
 	}
-	for _, body := range []any{Place{}, Traveller{}, PlaceOut{}, Fix{}, Leg{}, Vehicle{}, Stop{}, Party{}, TripDriver{}, QueuePlace{}, Ended{}, BoardDriver{}, Latency{}} {
+	for _, body := range []any{Place{}, Traveller{}, PlaceOut{}, Fix{}, Leg{}, Vehicle{}, Stop{}, Party{}, TripDriver{}, QueuePlace{}, Ended{}, BoardDriver{}, Latency{}, Stretch{}, Hours{}, Extent{}, Way{}} {
 		check(reflect.TypeOf(body))
 	}
 }

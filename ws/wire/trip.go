@@ -53,7 +53,8 @@ type Trip struct {
 	Booker     *Party      `json:"booker,omitzero"`
 	Traveller  *Traveller  `json:"traveller,omitzero"`
 	Driver     *TripDriver `json:"driver,omitzero"`
-	// PickupETA is when the driver is expected at the pickup, Unix ms.
+	// PickupETA is when the driver is expected at the pickup, Unix ms; while parked,
+	// one who is busy now and in sight.
 	PickupETA int64 `json:"pickup_eta,omitzero"`
 	// Ride is the drive from pickup to drop-off.
 	Ride *Leg `json:"ride,omitzero"`
@@ -63,6 +64,8 @@ type Trip struct {
 	GivesUpAt int64 `json:"gives_up_at,omitzero"`
 	// Overdue counts the deadlines missed in the present state.
 	Overdue int `json:"overdue,omitzero"`
+	// Cut says that no road leads to where the trip has to go now.
+	Cut bool `json:"cut,omitzero"`
 	// Ended is there when the trip is cancelled or unserved.
 	Ended *Ended `json:"ended,omitzero"`
 	// Position is the driver's newest, while one is bound and heard of.

@@ -8,7 +8,8 @@ import (
 // Type names a kind of message.
 type Type string
 
-// The types. TypeDuty goes both ways: a client sends [Duty], a server [DutyState].
+// The types. Three go both ways: of TypeDuty a client sends [Duty] and a server
+// [DutyState], of TypeRoad [Road] and [RoadState], of TypeRoute [Route] and [RouteTold].
 const (
 	TypeHello    Type = "hello"
 	TypePosition Type = "position"
@@ -22,6 +23,9 @@ const (
 	TypeRelease  Type = "release"
 	TypeCancel   Type = "cancel"
 	TypeEndDuty  Type = "end_duty"
+	TypeRoad     Type = "road"
+	TypeLiftRoad Type = "lift_road"
+	TypeRoute    Type = "route"
 	TypeWatch    Type = "watch"
 	TypePing     Type = "ping"
 
@@ -72,6 +76,9 @@ var clientTypes = []clientType{
 	client[Release](TypeRelease, true, RoleDriver, RoleOperator),
 	client[Cancel](TypeCancel, true, everybody...),
 	client[EndDuty](TypeEndDuty, true, RoleOperator),
+	client[Road](TypeRoad, true, RoleOperator),
+	client[LiftRoad](TypeLiftRoad, true, RoleOperator),
+	client[Route](TypeRoute, false, everybody...),
 	client[Watch](TypeWatch, false, RoleOperator),
 	client[Ping](TypePing, false, everybody...),
 }
@@ -99,6 +106,8 @@ var serverTypes = []serverType{
 	{TypeQueue, reflect.TypeFor[Queue](), true},
 	{TypeDriverAt, reflect.TypeFor[DriverAt](), true},
 	{TypeDuty, reflect.TypeFor[DutyState](), false},
+	{TypeRoute, reflect.TypeFor[RouteTold](), false},
+	{TypeRoad, reflect.TypeFor[RoadState](), false},
 	{TypeBoard, reflect.TypeFor[Board](), true},
 	{TypeDrain, reflect.TypeFor[Drain](), false},
 	{TypePong, reflect.TypeFor[Pong](), true},
@@ -142,7 +151,7 @@ func (t Type) IsLossy() bool {
 	return s != nil && s.lossy
 }
 
-// findClientType is linear on purpose: fourteen short strings are compared
+// findClientType is linear on purpose: seventeen short strings are compared
 // faster than one is hashed.
 func findClientType(name string) *clientType {
 	for i := range clientTypes {

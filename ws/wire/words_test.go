@@ -153,6 +153,8 @@ func TestWordsAreTheDomains(t *testing.T) {
 		{"ends of an offer", dispatch.words["OfferEnd"], []string{EndLapsed, EndWithdrawn, "declined"}},
 		{"roles", dispatch.words["Role"], append(slices.Clone(everybody), "system")},
 		{"kinds of stop", dispatch.words["StopKind"], []string{StopPickup, StopDropoff}},
+		{"kinds of road", geo.words["RoadKind"], slices.Clone(roadKinds)},
+		{"classes of vehicle", geo.words["VehicleClass"], slices.Clone(vehicleClasses)},
 		{"datums", geo.words["Datum"], []string{DatumWGS84, DatumGCJ02, DatumBD09}},
 	}
 	for _, test := range tests {
