@@ -1,8 +1,11 @@
 package dispatch
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"cuntong/geo"
 	"cuntong/geo/road"
@@ -67,4 +70,58 @@ func TestAcrossTheGorge(t *testing.T) {
 	if asked := w.core.trips["t1"].Offer; asked == nil || asked.Driver != "upstream" {
 		t.Errorf("asked is %+v: %v", asked, out.Facts)
 	}
+}
+
+// gorgePoint is a place on one of the roads.
+func gorgePoint(rng *rand.Rand) geo.Point {
+	s := gorgeRoads().Segment(road.SegmentID(rng.IntN(gorgeRoads().Segments())))
+	a, b, share := s.Shape[0], s.Shape[len(s.Shape)-1], rng.Float64()
+	return geo.Point{Lat: a.Lat + share*(b.Lat-a.Lat), Lon: a.Lon + share*(b.Lon-a.Lon)}
+}
+
+// roadsChange closes, slows, bans or opens a road, by chance.
+func (s *sim) roadsChange() {
+	by := s.command(Actor{Role: RoleOperator, ID: "o1"})
+	id := geo.RoadChangeID(fmt.Sprintf("r%d", s.rng.IntN(4)))
+	at := gorgePoint(s.rng)
+	change := geo.RoadChange{ID: id, Where: geo.Stretch{Center: &at}}
+	switch s.rng.IntN(5) {
+	case 0:
+		change.Closed = true
+		change.Until = s.world.now.Add(time.Duration(1+s.rng.IntN(60)) * time.Minute).Time().UnixMilli()
+	case 1:
+		change.Pace = 0.1 + 0.9*s.rng.Float64()
+	case 2:
+		minute := s.world.now.Time().Hour()*60 + s.world.now.Time().Minute()
+		change.Closed, change.Daily = true, &geo.Hours{From: (minute + s.rng.IntN(30)) % 1440, Until: (minute + 31 + s.rng.IntN(60)) % 1440}
+		change.Vehicles = []geo.VehicleClass{geo.Minivan, geo.Minibus}
+	default:
+		s.send(RestoreRoad{Command: by, ID: id})
+		return
+	}
+	s.send(ChangeRoad{Command: by, Change: change})
+}
+
+// canDrive asks roads of its own, on which the same changes hold, whether a driver
+// who was asked can come and go on, and in what time.
+func (s *sim) canDrive(f Fact, b OfferMade) error {
+	c := s.world.core
+	t, fix := c.trips[b.Trip], c.fixes[b.Driver]
+	if c.roads == nil || t == nil || t.Offer == nil || t.Offer.ID != b.Offer || fix == nil {
+		return nil // it did not last to the end of the step
+	}
+	own := road.NewToday(gorgeRoads())
+	own.Set(c.roadChanges(), f.At.Time())
+	by := geo.Drive{Class: c.drivers[b.Driver].Vehicle.Class, Leaves: f.At.Time()}
+	pickup := own.Locate(t.Order.Pickup.Point, -1)
+	leg, ok := own.Travel(own.Locate(fix.Fix.Point, fix.Fix.HeadingDegrees), pickup, by)
+	if !ok || leg.Round() != b.Approach {
+		return fmt.Errorf("%s is offered to %s, %v away: it is %v (%t)", b.Trip, b.Driver, b.Approach, leg, ok)
+	}
+	by.Leaves = by.Leaves.Add(leg.Duration)
+	ride, ok := own.Travel(pickup, own.Locate(t.Order.Dropoff.Point, -1), by)
+	if !ok || ride.Round() != b.Ride {
+		return fmt.Errorf("%s is offered to %s for a ride of %v: it is %v (%t)", b.Trip, b.Driver, b.Ride, ride, ok)
+	}
+	return nil
 }

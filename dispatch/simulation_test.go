@@ -80,9 +80,13 @@ func newSim(seed uint64) *sim {
 	rules.Patience = 12 * time.Minute
 	rules.KeepEnded = 15
 	rules.KeepCommands = 60
+	router := func() geo.Router { return geo.NewCrow() }
+	if seed%2 == 0 {
+		router = gorge
+	}
 	s := &sim{
 		rng:      rand.New(rand.NewPCG(seed, 7)),
-		world:    newWorld(rules),
+		world:    newWorldOn(rules, router),
 		offers:   map[DriverID]OfferID{},
 		driving:  map[DriverID]TripView{},
 		declined: map[string]bool{},
@@ -127,6 +131,9 @@ func (s *sim) command(by Actor) Command {
 }
 
 func (s *sim) point() geo.Point {
+	if s.world.core.roads != nil {
+		return gorgePoint(s.rng)
+	}
 	return geo.Point{Lat: 26 + s.rng.Float64()*0.4, Lon: 109 + s.rng.Float64()*0.4}
 }
 
@@ -156,8 +163,10 @@ func (s *sim) somebodyActs() {
 		s.somebodyAsks()
 	case roll < 63:
 		s.somebodyCancels()
-	case roll < 92:
+	case roll < 91:
 		s.driverActs(driver)
+	case roll < 92:
+		s.roadsChange()
 	case len(s.sent) > 0: // sent again, late or doubled
 		s.pending = append(s.pending, s.sent[s.rng.IntN(len(s.sent))])
 	}
@@ -358,6 +367,9 @@ func (s *sim) witness(f Fact) error {
 			return fmt.Errorf("%s is asked again for %s, which he declined", b.Driver, b.Trip)
 		}
 		s.asked[b.Trip] = b.Driver
+		if err := s.canDrive(f, b); err != nil {
+			return err
+		}
 	case OfferClosed:
 		if b.End == OfferDeclined {
 			s.declined[string(b.Trip)+" "+string(s.asked[b.Trip])] = true
@@ -394,7 +406,7 @@ func (s *sim) finish() error {
 	if err := s.pass(3 * time.Hour); err != nil {
 		return err
 	}
-	if at, open := s.world.core.NextDeadline(); open {
+	if at, open := s.world.core.deadlines.next(); open {
 		return fmt.Errorf("three hours after the last request a trip is open with deadline %s", clock(at))
 	}
 	return s.world.checkReplay()
