@@ -25,6 +25,10 @@ func (d *drive) arrives() time.Time {
 	return d.begun.Add(time.Duration(d.road.Length() / d.speed * float64(time.Second)))
 }
 
+// topSpeed is what no vehicle exceeds in life, in metres a second, however little time
+// the roads give a few metres beside them.
+const topSpeed = 40
+
 // setOut is somebody's drive: on the roads, in the time that they take his vehicle;
 // where there are none, or none that lead there, on a road drawn for it, at his own
 // speed.
@@ -35,10 +39,9 @@ func (s *swarm) setOut(who *plan.Driver, from, to geo.Point, now time.Time) driv
 		here, there := r.Locate(from, -1), r.Locate(to, -1)
 		leg, ok := r.Travel(here, there, by)
 		if line := r.Line(here, there, by); ok && leg.Duration > 0 && len(line) > 1 {
-			// From his yard to the road, and from the road to the door, at his own speed.
-			aside := float64(geo.Distance(from, line[0]) + geo.Distance(line[len(line)-1], to))
 			road := plan.Along(append(append([]geo.Point{from}, line...), to)...)
-			return drive{road: road, begun: now, speed: road.Length() / (leg.Duration.Seconds() + aside/who.MetersPerSecond) * scale}
+			seconds := max(leg.Duration.Seconds(), road.Length()/topSpeed)
+			return drive{road: road, begun: now, speed: road.Length() / seconds * scale}
 		}
 	}
 	return drive{road: s.plan.Road(from, to), begun: now, speed: who.MetersPerSecond * scale}
