@@ -1,17 +1,6 @@
 package road
 
-import (
-	"math"
-
-	"cuntong/geo"
-)
-
-// Source is where the roads come from, and Licence under what terms; both are to be
-// shown wherever the roads are.
-func (g *Graph) Source() string { return g.source }
-
-// Licence is what Source says.
-func (g *Graph) Licence() string { return g.licence }
+import "cuntong/geo"
 
 // Junctions is how many junctions and ends of roads there are; they are numbered
 // from 0.
@@ -50,18 +39,4 @@ func (g *Graph) Usual(l Lane, class geo.VehicleClass) (leg geo.Leg, ok bool) {
 		return geo.Leg{}, false
 	}
 	return w.leg(), true
-}
-
-// Bounds are the corners of the box that holds every junction; zero points when
-// there is none.
-func (g *Graph) Bounds() (southWest, northEast geo.Point) {
-	if len(g.junctions) == 0 {
-		return geo.Point{}, geo.Point{}
-	}
-	low, high := coord{math.MaxInt32, math.MaxInt32}, coord{math.MinInt32, math.MinInt32}
-	for _, c := range g.junctions {
-		low = coord{min(low.lat, c.lat), min(low.lon, c.lon)}
-		high = coord{max(high.lat, c.lat), max(high.lon, c.lon)}
-	}
-	return low.point(), high.point()
 }

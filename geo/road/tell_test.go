@@ -26,19 +26,10 @@ func TestAGraphTellsWhatItWasTold(t *testing.T) {
 	if a, z := g.Ends(id); a != from || z != to || g.Segments() != 1 || g.Junctions() != 2 {
 		t.Errorf("%d segments between %d junctions, the first from %d to %d", g.Segments(), g.Junctions(), a, z)
 	}
-	if g.Source() != "somebody" || g.Licence() != "CC0-1.0" {
-		t.Errorf("source %q, licence %q", g.Source(), g.Licence())
-	}
-	if sw, ne := g.Bounds(); sw != shape[0] || ne != shape[2] {
-		t.Errorf("bounds %v %v", sw, ne)
-	}
 	if _, ok := g.Usual(id.Backward(), geo.Car); ok {
 		t.Error("a way that may not be driven can be")
 	}
 	if leg, ok := g.Usual(id.Forward(), geo.Car); !ok || leg.Distance != given.Length || leg.Duration <= 0 {
 		t.Errorf("the usual drive is %v, %v", leg, ok)
-	}
-	if sw, ne := NewBuilder("", "").Build().Bounds(); sw != ne {
-		t.Errorf("nothing has bounds %v %v", sw, ne)
 	}
 }
