@@ -2,6 +2,12 @@ package road
 
 import "cuntong/geo"
 
+// Source is where the roads come from; see Credit.
+func (g *Graph) Source() string { return g.source }
+
+// Licence is under what terms they may be used; see Credit.
+func (g *Graph) Licence() string { return g.licence }
+
 // Junctions is how many junctions and ends of roads there are; they are numbered
 // from 0.
 func (g *Graph) Junctions() int { return len(g.junctions) }
