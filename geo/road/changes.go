@@ -22,9 +22,10 @@ type roads struct {
 	daily []geo.RoadChange
 
 	// now is the state as of the last Set, right for who leaves from since on and
-	// arrives by until, in milliseconds since 1970.
-	now          *state
-	since, until int64
+	// before turn, when a daily change begins or ends, and arrives by until, when one
+	// begins; in milliseconds since 1970.
+	now                *state
+	since, turn, until int64
 }
 
 // always stands for a time that does not come.
@@ -32,7 +33,7 @@ const always = math.MaxInt64
 
 func newRoads(h *hierarchy, class geo.VehicleClass) roads {
 	drawn := func() *state { return &state{g: h.g, h: h, class: class} }
-	r := roads{open: drawn(), all: drawn(), mixed: drawn(), since: math.MinInt64, until: always}
+	r := roads{open: drawn(), all: drawn(), mixed: drawn(), since: math.MinInt64, turn: always, until: always}
 	r.now = r.open
 	return r
 }
@@ -47,7 +48,7 @@ func (r *roads) at(leaves time.Time) (s *state, until int64) {
 	if leaves.IsZero() {
 		return r.now, always
 	}
-	if ms := leaves.UnixMilli(); r.since <= ms && ms < r.until {
+	if ms := leaves.UnixMilli(); r.since <= ms && ms < r.turn {
 		return r.now, r.until
 	}
 	until = always
@@ -75,13 +76,14 @@ func begins(c geo.RoadChange, t time.Time) int64 {
 	return always
 }
 
-// ended is when a daily change that does not hold at t last held.
-func ended(c geo.RoadChange, t time.Time) int64 {
-	next := c.Daily.Next(t)
-	if !c.Daily.Hold(t) {
-		next = c.Daily.Next(next)
+// turned is when a daily change last began or ended, up to t.
+func turned(c geo.RoadChange, t time.Time) int64 {
+	afterNext := c.Daily.Next(c.Daily.Next(t))
+	last := afterNext.Add(-24 * time.Hour).UnixMilli() // every day it begins once and ends once
+	if c.From <= t.UnixMilli() {
+		last = max(last, c.From)
 	}
-	return next.Add(-24 * time.Hour).UnixMilli()
+	return last
 }
 
 // state is the network for one class under one set of changes.
@@ -242,8 +244,7 @@ func turns(c geo.RoadChange, now time.Time) int64 {
 // set makes the changes hold for the class.
 func (r *roads) set(changes []held, now time.Time) {
 	var lasting, every, some []effect
-	r.daily, r.since, r.until = nil, math.MinInt64, always
-	holding := 0
+	r.daily, r.since, r.turn, r.until = nil, math.MinInt64, always, always
 	for _, h := range changes {
 		e, concerns := h.on(r.open.class)
 		c := h.change
@@ -254,11 +255,11 @@ func (r *roads) set(changes []held, now time.Time) {
 		case c.Daily != nil && (c.Until == 0 || c.Until > now.UnixMilli()):
 			r.daily = append(r.daily, c)
 			every = append(every, e)
+			r.since, r.turn = max(r.since, turned(c, now)), min(r.turn, turns(c, now))
 			if c.InForce(now) {
-				holding++
 				some = append(some, e)
 			} else {
-				r.since, r.until = max(r.since, ended(c, now)), min(r.until, begins(c, now))
+				r.until = min(r.until, begins(c, now))
 			}
 		}
 	}
@@ -269,7 +270,7 @@ func (r *roads) set(changes []held, now time.Time) {
 		return
 	}
 	r.all.set(slices.Concat(lasting, every))
-	switch holding {
+	switch len(some) {
 	case 0:
 	case len(every):
 		r.now = r.all

@@ -45,15 +45,7 @@ type run struct {
 // newGrid makes cells of about 200 m, larger where there would be more than eight
 // for a segment.
 func newGrid(g *Graph) *grid {
-	x := &grid{g: g, handicap: make([]uint8, g.Segments())}
-	for s := range x.handicap {
-		if g.flags[s]&Tunnel != 0 {
-			x.handicap[s] += intoTunnel
-		}
-		if g.island[s] != 0 {
-			x.handicap[s] += ontoIsland
-		}
-	}
+	x := &grid{g: g, handicap: handicaps(g)}
 	x.size()
 	x.first = make([]uint32, x.rows*x.columns+1)
 	x.each(func(cell uint32, _ run) { x.first[cell+1]++ })
@@ -67,6 +59,20 @@ func newGrid(g *Graph) *grid {
 		next[cell]++
 	})
 	return x
+}
+
+// handicaps are what speaks against a segment wherever it lies, in metres.
+func handicaps(g *Graph) []uint8 {
+	metres := make([]uint8, g.Segments())
+	for s := range metres {
+		if g.flags[s]&Tunnel != 0 {
+			metres[s] += intoTunnel
+		}
+		if g.island[s] != 0 {
+			metres[s] += ontoIsland
+		}
+	}
+	return metres
 }
 
 // size decides on the cells.
@@ -228,7 +234,8 @@ func (k *look) along(r run) {
 			share = min(max(0, -(ax*dx+ay*dy)/square), 1)
 		}
 		x, y := ax+share*dx, ay+share*dy
-		if square := x*x + y*y; square <= k.best.score*k.best.score && square <= snapReach*snapReach {
+		// A little more than the best so far: what is as good must not be lost in rounding.
+		if square := x*x + y*y; square <= k.best.score*k.best.score*(1+1e-9) && square <= snapReach*snapReach {
 			k.judge(r.segment, piece, share, math.Sqrt(square), dx, dy)
 		}
 		ax, ay = bx, by

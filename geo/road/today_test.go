@@ -5,7 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,4 +213,354 @@ func describe(w weight) string {
 func nearby(rng *rand.Rand, p geo.Point, metres float64) geo.Point {
 	r, a := metres*rng.Float64()/metersPerUnit/1e7, 2*math.Pi*rng.Float64()
 	return geo.Point{Lat: p.Lat + r*math.Sin(a), Lon: p.Lon + r*math.Cos(a)}
+}
+
+// Two villages face each other across a gorge; the bridge is far up the valley. The
+// driver across is nearest on the map and last to be there.
+func TestAcrossTheGorgeIsFar(t *testing.T) {
+	k := newSketch(t)
+	left, right := k.junction(0, 0), k.junction(300, 0)
+	leftBridge, rightBridge := k.junction(0, 8000), k.junction(300, 8000)
+	k.road(left, leftBridge, nil)
+	k.road(leftBridge, rightBridge, nil)
+	k.road(right, rightBridge, nil)
+	far := k.junction(-3000, -500)
+	k.road(left, far, nil)
+	today := NewToday(k.b.Build())
+	pickup := today.Locate(at(0, 10), -1)
+	across, along := today.Locate(at(300, 10), -1), today.Locate(at(-2500, -417), -1)
+	f := today.NewFinder(geo.Car)
+	f.Aim(pickup)
+	a, okA := f.From(across, time.Time{})
+	b, okB := f.From(along, time.Time{})
+	if !okA || !okB || a.Duration < 4*b.Duration || a.Distance < 16_000 || geo.Distance(across.Point, pickup.Point) > 301 {
+		t.Errorf("across the gorge %v, along the road %v", a, b)
+	}
+	if limit := today.Floor(geo.Distance(along.Point, pickup.Point)); limit > b.Duration {
+		t.Errorf("floor %v, drive %v", limit, b.Duration)
+	}
+}
+
+func TestAVillageCutOff(t *testing.T) {
+	k := newSketch(t)
+	town, other, village := k.junction(0, 0), k.junction(3000, 0), k.junction(1500, 4000)
+	k.road(town, other, nil)
+	one, two := k.road(town, village, nil), k.road(other, village, nil)
+	islandWest, islandEast := k.junction(9000, 0), k.junction(10_000, 0)
+	k.road(islandWest, islandEast, nil)
+	today := NewToday(k.b.Build())
+	by := geo.Drive{Class: geo.Minivan, Leaves: noon}
+	inTown, there := today.Locate(at(1000, 10), -1), today.Locate(at(1500, 4050), -1)
+	island, nowhere := today.Locate(at(9500, 0), -1), today.Locate(at(1500, 9000), -1)
+	usual, ok := today.Travel(inTown, there, by)
+	if !ok {
+		t.Fatal("no road leads to the village")
+	}
+	home, _ := today.Travel(there, inTown, by)
+	for _, spot := range []geo.Spot{island, nowhere, {Segment: 99, Point: inTown.Point}, {Segment: -1}} {
+		if _, ok := today.Travel(inTown, spot, by); ok || today.Line(inTown, spot, by) != nil {
+			t.Errorf("a road leads to %+v", spot)
+		}
+		if _, ok := today.Travel(spot, inTown, by); ok {
+			t.Errorf("a road leads from %+v", spot)
+		}
+	}
+	close := func(id geo.RoadChangeID, p geo.Point) geo.RoadChange {
+		return geo.RoadChange{ID: id, Closed: true, Where: geo.Stretch{Center: &p}}
+	}
+	slide, flood := close("slide", today.at(one, 0.5)), close("flood", today.at(two, 0.5))
+	today.Set([]geo.RoadChange{slide}, noon)
+	if leg, ok := today.Travel(inTown, today.Locate(at(1510, 3960), -1), by); !ok || leg.Duration <= 0 {
+		t.Errorf("the other road: %v %v", leg, ok)
+	}
+	today.Set([]geo.RoadChange{slide, flood}, noon)
+	for _, spot := range []geo.Spot{there, today.Locate(at(1400, 3900), -1)} {
+		if leg, ok := today.Travel(inTown, spot, by); ok {
+			t.Errorf("with both roads closed: %v", leg)
+		}
+	}
+	// Who is in the village on a road that is closed is let out, but no further than to
+	// where it ends.
+	if _, ok := today.Travel(there, inTown, by); !ok {
+		t.Error("a driver on the closed road cannot leave it")
+	}
+	today.Set(nil, noon)
+	if leg, ok := today.Travel(inTown, there, by); !ok || leg != usual {
+		t.Errorf("all lifted: %v %v, was %v", leg, ok, usual)
+	}
+	if leg, ok := today.Travel(there, inTown, by); !ok || leg != home {
+		t.Errorf("home, all lifted: %v %v, was %v", leg, ok, home)
+	}
+}
+
+// at is the place at a share of a segment.
+func (t *Today) at(s SegmentID, share float64) geo.Point {
+	return t.g.trace(nil, s.Forward(), share, share)[0]
+}
+
+// A driver who turns up elsewhere, as one does who comes out of a tunnel or whose
+// phone was off, is there; nothing is kept of where he was.
+func TestAJumpIsFollowed(t *testing.T) {
+	k := newSketch(t)
+	west, in, out, east := k.junction(0, 0), k.junction(1000, 0), k.junction(3000, 0), k.junction(4000, 0)
+	k.road(west, in, nil)
+	k.road(in, out, func(s *Segment) { s.Flags = Tunnel })
+	k.road(out, east, nil)
+	today := NewToday(k.b.Build())
+	pickup := today.Locate(at(3900, 0), -1)
+	last := time.Duration(math.MaxInt64)
+	for _, metres := range []float64{10, 900, 990, 2000, 3100, 3800} {
+		leg, ok := today.Travel(today.Locate(at(metres, 4), 90), pickup, geo.Drive{Class: geo.Car})
+		if !ok || math.Abs(float64(leg.Distance)-(3900-metres)) > 5 || leg.Duration >= last {
+			t.Errorf("from %v m: %v %v, before %v", metres, leg, ok, last)
+		}
+		last = leg.Duration
+	}
+}
+
+func TestTurningRoundCosts(t *testing.T) {
+	k := newSketch(t)
+	k.road(k.junction(0, 0), k.junction(20_000, 0), nil)
+	today := NewToday(k.b.Build())
+	by := geo.Drive{Class: geo.Bus}
+	to := today.Locate(at(10_000, 0), -1)
+	ahead, _ := today.Travel(today.Locate(at(8000, 0), 90), to, by)
+	unknown, _ := today.Travel(today.Locate(at(8000, 0), -1), to, by)
+	behind, _ := today.Travel(today.Locate(at(8000, 0), 270), to, by)
+	if ahead != unknown || behind.Duration != ahead.Duration+turning || behind.Distance != ahead.Distance {
+		t.Errorf("ahead %v, unknown %v, behind %v", ahead, unknown, behind)
+	}
+	there, _ := today.Travel(to, to, by)
+	if there != (geo.Leg{}) {
+		t.Errorf("to where one is: %v", there)
+	}
+}
+
+// Where the last stretch is no road, it takes its time, and who is there is there.
+func TestOffTheRoad(t *testing.T) {
+	k := newSketch(t)
+	k.road(k.junction(0, 0), k.junction(5000, 0), nil)
+	today := NewToday(k.b.Build())
+	by := geo.Drive{Class: geo.Car}
+	from := today.Locate(at(1000, 3), -1)
+	beside, house := today.Locate(at(4000, 10), -1), today.Locate(at(4000, 115), -1)
+	near, _ := today.Travel(from, beside, by)
+	far, _ := today.Travel(from, house, by)
+	const last = 100 * 1.3 / (10 / 3.6) // seconds
+	if got := (far.Duration - near.Duration).Seconds(); math.Abs(got-last) > 0.5 || math.Abs(float64(far.Distance-near.Distance)-130) > 1 {
+		t.Errorf("the house is %v further, want %v s", got, last)
+	}
+	if leg, ok := today.Travel(house, today.Locate(at(4005, 120), -1), by); !ok || leg.Duration > 0 {
+		t.Errorf("from the house to its door: %v %v", leg, ok)
+	}
+	if leg, ok := today.Travel(house, today.Locate(at(4000, -115), -1), by); !ok || leg.Duration.Seconds() < 2*last-1 {
+		t.Errorf("to the house opposite: %v %v", leg, ok)
+	}
+}
+
+// The line is as long as the drive, begins and ends where it does, and makes no jump.
+func TestLineIsTheDrive(t *testing.T) {
+	rng := random(t)
+	lines := 0
+	for range 150 {
+		v := drawValley(t, rng)
+		today := NewToday(v.g)
+		if rng.IntN(2) == 0 {
+			today.Set([]geo.RoadChange{drawChange(rng, 0)}, noon)
+		}
+		for range 10 {
+			by := geo.Drive{Class: vehicles[rng.IntN(len(vehicles))], Leaves: noon}
+			from, to := v.spot(today, rng), v.spot(today, rng)
+			leg, ok := today.Travel(from, to, by)
+			line := today.Line(from, to, by)
+			if !ok {
+				if line != nil {
+					t.Fatalf("a line where no road leads: %v", line)
+				}
+				continue
+			}
+			lines++
+			if line[0] != from.Point || line[len(line)-1] != to.Point {
+				t.Fatalf("%v is not from %v to %v", line, from, to)
+			}
+			length := 0.0
+			for i := range line[1:] {
+				length += float64(geo.Distance(line[i], line[i+1]))
+			}
+			length += 1.3*max(0, float64(from.Off)-15) - float64(from.Off) + 1.3*max(0, float64(to.Off)-15) - float64(to.Off)
+			if near, l := today.direct(today.roadsOf(by.Class).now.metric(), from, to); near.leg() == leg && l == noLane {
+				continue // across the fields
+			}
+			if math.Abs(length-float64(leg.Distance)) > 0.5+float64(len(line))*0.1+length*1e-3 {
+				t.Fatalf("the line from %+v to %+v is %v m long, the drive %v", from, to, length, leg)
+			}
+		}
+	}
+	if lines < 100 {
+		t.Errorf("only %d lines", lines)
+	}
+}
+
+func TestMatrixIsTravel(t *testing.T) {
+	rng := random(t)
+	for range 40 {
+		v := drawValley(t, rng)
+		today := NewToday(v.g)
+		today.Set([]geo.RoadChange{drawChange(rng, 0)}, noon)
+		by := geo.Drive{Class: vehicles[rng.IntN(len(vehicles))], Leaves: noon}
+		var from, to []geo.Spot
+		for range rng.IntN(6) {
+			from = append(from, v.spot(today, rng))
+		}
+		for range rng.IntN(6) {
+			to = append(to, v.spot(today, rng))
+		}
+		legs := today.Matrix(from, to, by)
+		if len(legs) != len(from) {
+			t.Fatalf("%d rows for %d", len(legs), len(from))
+		}
+		for i := range from {
+			for j := range to {
+				leg, ok := today.Travel(from[i], to[j], by)
+				if !ok {
+					leg = geo.Leg{Duration: NoWay}
+				}
+				if legs[i][j] != leg {
+					t.Fatalf("[%d][%d] is %v, want %v", i, j, legs[i][j], leg)
+				}
+			}
+		}
+	}
+}
+
+// Many ask at once, the first of them for weights that are not made yet; then the
+// roads change, and they ask again.
+func TestManyAskAtOnce(t *testing.T) {
+	r := newMountains(t, 300, 7)
+	today, alone := NewToday(r.g), NewToday(r.g)
+	changes := [][]geo.RoadChange{
+		nil,
+		{{ID: "n", Pace: 0.5, Daily: ban}},
+		{{ID: "n", Pace: 0.5, Daily: ban}, {ID: "m", Closed: true, Where: geo.Stretch{Center: &geo.Point{Lat: 24.1, Lon: 104.1}, Radius: 2000}}},
+	}
+	points := benchSpots(seeded(3), r.g)
+	for _, c := range changes {
+		today.Set(c, noon)
+		alone.Set(c, noon)
+		var all sync.WaitGroup
+		for i := range 8 {
+			want := askAll(alone, points[i:], i)
+			all.Go(func() {
+				if got := askAll(today, points[i:], i); !slices.Equal(got, want) {
+					t.Errorf("reader %d got other answers than one alone", i)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+func askAll(t *Today, points []geo.Point, i int) (legs []geo.Leg) {
+	class := vehicles[i%len(vehicles)]
+	f := t.NewFinder(class)
+	for n := range 20 {
+		from, to := t.Locate(points[2*n], -1), t.Locate(points[2*n+1], 90)
+		leaves := noon.Add(time.Duration(n) * time.Hour)
+		leg, _ := t.Travel(from, to, geo.Drive{Class: class, Leaves: leaves})
+		f.Aim(to)
+		same, _ := f.From(from, leaves)
+		points := t.Line(from, to, geo.Drive{Class: class, Leaves: leaves})
+		legs = append(legs, leg, same, geo.Leg{Distance: geo.Meters(len(points))})
+	}
+	return legs
+}
+
+func TestAskingAllocatesNothing(t *testing.T) {
+	r := newMountains(t, 300, 7)
+	today := NewToday(r.g)
+	today.Set([]geo.RoadChange{{ID: "n", Pace: 0.5, Daily: ban}}, noon)
+	points := benchSpots(seeded(3), r.g)
+	spots := make([]geo.Spot, len(points))
+	for i, p := range points {
+		spots[i] = today.Locate(p, -1)
+	}
+	f := today.NewFinder(geo.Car)
+	f.Aim(spots[0])
+	n := 0
+	for name, ask := range map[string]func(){
+		"Locate": func() { today.Locate(points[n%4096], 45) },
+		"Travel": func() { today.Travel(spots[n%4096], spots[(n+7)%4096], geo.Drive{Class: geo.Car, Leaves: noon}) },
+		"at the edge of a ban": func() {
+			today.Travel(spots[n%4096], spots[(n+7)%4096], geo.Drive{Class: geo.Car, Leaves: noon.Add(9*time.Hour + 59*time.Minute)})
+		},
+		"Aim":   func() { f.Aim(spots[n%4096]) },
+		"From":  func() { f.From(spots[n%4096], noon) },
+		"Floor": func() { today.Floor(1234) },
+	} {
+		for range 5000 {
+			n++
+			ask()
+		}
+		if allocs := testing.AllocsPerRun(2000, func() { n++; ask() }); allocs > 0 {
+			t.Errorf("%s allocates %v times", name, allocs)
+		}
+	}
+}
+
+func TestFloorDoesNotFall(t *testing.T) {
+	today := NewToday(newMountains(t, 100, 5).g)
+	last := time.Duration(0)
+	for m := geo.Meters(-10); m < 5e7; m = max(m+1, m*1.01) {
+		f := today.Floor(m)
+		if f < last || f < 0 {
+			t.Fatalf("Floor(%v) = %v, after %v", m, f, last)
+		}
+		last = f
+	}
+	if today.Floor(30) != 0 || today.Floor(100_000) < 30*time.Minute || today.Floor(geo.Meters(math.Inf(1))) < last {
+		t.Errorf("Floor of 30 m is %v, of 100 km %v", today.Floor(30), today.Floor(100_000))
+	}
+}
+
+// benchToday is a province with every class of vehicle at work.
+func benchToday(b *testing.B, r *benchRoads) *Today {
+	today := NewToday(r.g)
+	for _, class := range vehicles {
+		today.NewFinder(class)
+	}
+	return today
+}
+
+func BenchmarkNewToday(b *testing.B) {
+	benchSizes(b, func(b *testing.B, r *benchRoads) {
+		for b.Loop() {
+			NewToday(r.g)
+		}
+	})
+}
+
+// A road is closed and opened again, for all classes.
+func BenchmarkSetClosure(b *testing.B) {
+	benchSizes(b, func(b *testing.B, r *benchRoads) {
+		today, points := benchToday(b, r), benchSpots(seeded(2), r.g)
+		n := 0
+		b.ResetTimer()
+		for b.Loop() {
+			today.Set([]geo.RoadChange{{ID: "slide", Closed: true, Where: geo.Stretch{Center: &points[n%4096]}}}, noon)
+			n++
+		}
+	})
+}
+
+func BenchmarkTodayTravel(b *testing.B) {
+	benchSizes(b, func(b *testing.B, r *benchRoads) {
+		today, points := benchToday(b, r), benchSpots(seeded(2), r.g)
+		n := 0
+		b.ResetTimer()
+		for b.Loop() {
+			from, to := today.Locate(points[n%4096], -1), today.Locate(points[(n+99)%4096], -1)
+			today.Travel(from, to, geo.Drive{Class: geo.Car})
+			n++
+		}
+	})
 }
