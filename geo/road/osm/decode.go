@@ -95,7 +95,7 @@ func (d *decoder) plainNode(m []byte) error {
 }
 
 func (d *decoder) tellNode(id, lat, lon int64) {
-	d.node(id, 1e-9*float64(d.latOffset+d.granularity*lat), 1e-9*float64(d.lonOff+d.granularity*lon), d.tags)
+	d.node(id, float64(d.latOffset+d.granularity*lat)/1e9, float64(d.lonOff+d.granularity*lon)/1e9, d.tags)
 }
 
 // denseNodes are columns of ids, latitudes and longitudes, each the difference to

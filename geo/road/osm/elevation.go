@@ -36,7 +36,7 @@ const void = math.MinInt16
 type terrain struct {
 	folder  string
 	tiles   map[corner]*tile // nil: there is none
-	used    []corner         // the tiles in memory, the last used at the end
+	loaded  []corner         // the tiles in memory, the oldest first
 	missing map[corner]bool
 	voids   int // points asked for where nothing was measured
 }
@@ -130,11 +130,11 @@ func (t *terrain) tile(at corner) (*tile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrElevation, at, err)
 	}
-	if len(t.used) == maxTiles {
-		delete(t.tiles, t.used[0])
-		t.used = t.used[1:]
+	if len(t.loaded) == maxTiles {
+		delete(t.tiles, t.loaded[0])
+		t.loaded = t.loaded[1:]
 	}
-	t.tiles[at], t.used = data, append(t.used, at)
+	t.tiles[at], t.loaded = data, append(t.loaded, at)
 	return data, nil
 }
 

@@ -118,7 +118,7 @@ func ferryTakesCars(t tags, access string) bool {
 // restrict applies who may drive there, and in which direction.
 func (a *attributes) restrict(t tags, access string) {
 	switch access {
-	case "no", "none", "emergency", "agricultural", "forestry", "military", "psv", "bus", "disused", "official_only", "foot", "bicycle":
+	case "no", "none", "emergency", "agricultural", "forestry", "military", "psv", "bus", "foot", "bicycle":
 		a.dropped = dropAccess
 		if yes(t.get("bus")) || yes(t.get("psv")) {
 			a.dropped = dropNoDrivers
