@@ -10,8 +10,8 @@ import (
 	"cuntong/ws/wire"
 )
 
-// intake turns a command's frame into the input it stands for. It is a function of
-// its arguments alone: a repeated frame gives an equal input, by which the core
+// intake turns the frame of a command or question into the input it stands for. It
+// is a function of its arguments alone: a repeated frame gives an equal input, by which the core
 // knows a repeat. Package wire has checked ids, reasons and ranges.
 func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Input, *dispatch.Refusal) {
 	cmd := dispatch.Command{By: p.actor, ID: dispatch.CommandID(f.ID)}
@@ -36,6 +36,12 @@ func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Inp
 		return dispatch.Cancel{Command: cmd, Trip: dispatch.TripID(b.Trip), Why: dispatch.Reason(b.Why)}, nil
 	case wire.EndDuty:
 		return dispatch.EndDuty{Command: cmd, Driver: dispatch.DriverID(b.Driver)}, nil
+	case wire.Road:
+		return changeRoad(cmd, b)
+	case wire.LiftRoad:
+		return dispatch.RestoreRoad{Command: cmd, ID: geo.RoadChangeID(b.Road)}, nil
+	case wire.Route:
+		return dispatch.AskRoute{By: p.actor, Trip: dispatch.TripID(b.Trip)}, nil
 	}
 	return nil, refusal(dispatch.Invalid, wire.CodeUnknownType, fmt.Sprintf("The server does not take %s.", f.Type))
 }
@@ -157,7 +163,7 @@ func refusedBody(r *dispatch.Refusal, trip dispatch.TripID) wire.Refused {
 	return wire.Refused{Kind: string(r.Kind), Code: r.Code, Say: r.Say, RetryAfterMS: int64(r.RetryAfter / time.Millisecond), Trip: string(trip)}
 }
 
-// tripOf is the trip that a command speaks of, or "".
+// tripOf is the trip that a command or question speaks of, or "".
 func tripOf(f wire.ClientFrame) dispatch.TripID {
 	switch b := f.Body.(type) {
 	case wire.Request:
@@ -175,6 +181,8 @@ func tripOf(f wire.ClientFrame) dispatch.TripID {
 	case wire.Release:
 		return dispatch.TripID(b.Trip)
 	case wire.Cancel:
+		return dispatch.TripID(b.Trip)
+	case wire.Route:
 		return dispatch.TripID(b.Trip)
 	}
 	return ""

@@ -36,6 +36,8 @@ func TestIntakeOfCommands(t *testing.T) {
 		{driver1, wire.Release{Trip: "t", Why: wire.WhyRoad}, dispatch.Release{Command: cmd, Trip: "t", Why: dispatch.ReasonRoad}},
 		{driver1, wire.Cancel{Trip: "t", Why: wire.WhyNoShow}, dispatch.Cancel{Command: cmd, Trip: "t", Why: dispatch.ReasonNoShow}},
 		{operator, wire.EndDuty{Driver: "d9"}, dispatch.EndDuty{Command: dispatch.Command{By: operator, ID: "c1"}, Driver: "d9"}},
+		{operator, wire.LiftRoad{Road: "r1"}, dispatch.RestoreRoad{Command: dispatch.Command{By: operator, ID: "c1"}, ID: "r1"}},
+		{passenger, wire.Route{Trip: "t"}, dispatch.AskRoute{By: passenger, Trip: "t"}},
 	} {
 		got, no := intake(partyOf(c.who), wire.ClientFrame{ID: "c1", Body: c.body}, testVillages(t))
 		if no != nil {

@@ -18,7 +18,7 @@ type lanes struct {
 	bytes int    // weight of must
 	loose []told // newest-wins: at most one of each kind and trip
 
-	asked []asked // commands whose answer this connection waits for
+	asked []asked // commands and questions whose answer this connection waits for
 	pong  []byte  // the payload of the client's last ping, to be sent back
 
 	pongDue  bool
@@ -38,10 +38,10 @@ type told struct {
 	re   string // the command answered by a wire.Refused
 }
 
-// asked is a command that waits for its answer.
+// asked is a command or a question that waits for its answer.
 type asked struct {
-	id string
-	at int64 // uptime
+	id string // of the command, or what question returns
+	at int64  // uptime
 }
 
 // truthState says whether notices make sense to the client yet.
@@ -101,7 +101,12 @@ func (l *lanes) refuses(body dispatch.NoticeBody) string {
 	case dispatch.Done:
 		return l.answered(string(b.ID))
 	case dispatch.Refused:
+		if b.ID == "" {
+			return l.answered(question(b.Trip))
+		}
 		return l.answered(string(b.ID))
+	case dispatch.RouteTold:
+		return l.answered(question(b.Trip))
 	case dispatch.Truth:
 		if l.truth != truthWanted {
 			return dropUnasked
@@ -119,7 +124,11 @@ func (l *lanes) refuses(body dispatch.NoticeBody) string {
 	return ""
 }
 
-// answered forgets a command that waited for its answer.
+// question names a question about the way of a trip among what waits for answers.
+// No command has this id: ids have no blanks.
+func question(trip dispatch.TripID) string { return "route " + string(trip) }
+
+// answered forgets a command or question that waited for its answer.
 func (l *lanes) answered(id string) string {
 	i := slices.IndexFunc(l.asked, func(a asked) bool { return a.id == id })
 	if i < 0 {
@@ -132,11 +141,11 @@ func (l *lanes) answered(id string) string {
 	return ""
 }
 
-// forgetAsked is how long a command keeps its place among those that wait for an
+// forgetAsked is how long a command or question keeps its place among those that wait for an
 // answer, in ms of uptime. An engine that stops in between never answers.
 const forgetAsked = 30_000
 
-// ask notes a command that is about to be handed over, or returns false when too
+// ask notes a command or question that is about to be handed over, or returns false when too
 // many wait.
 func (l *lanes) ask(id string, now int64, cfg *Config) bool {
 	l.mu.Lock()
@@ -151,7 +160,7 @@ func (l *lanes) ask(id string, now int64, cfg *Config) bool {
 	return true
 }
 
-// unask takes back an ask: the command was not taken.
+// unask takes back an ask: it was not taken.
 func (l *lanes) unask(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,8 +272,17 @@ func weigh(body any) int {
 		return 2*trip + trip*len(b.Trips)
 	case dispatch.TripTold, dispatch.OfferTold, dispatch.DutyTold:
 		return trip
+	case dispatch.RouteTold:
+		return frame + lineLength(b.Approach) + lineLength(b.Ride)
 	}
 	return frame
+}
+
+func lineLength(w *dispatch.Way) int {
+	if w == nil {
+		return 0
+	}
+	return len(w.Line)
 }
 
 // wantsWriter says that a writer must be started, and that it counts as started.

@@ -27,6 +27,9 @@ var mayTable = map[wire.Type]string{
 	wire.TypeRelease:  "DO",
 	wire.TypeCancel:   "DPAO",
 	wire.TypeEndDuty:  "O",
+	wire.TypeRoad:     "O",
+	wire.TypeLiftRoad: "O",
+	wire.TypeRoute:    "DPAO",
 	wire.TypeWatch:    "O",
 	wire.TypePing:     "DPAO",
 }
@@ -96,6 +99,9 @@ var bodies = map[wire.Type]any{
 	wire.TypeRelease:  wire.Release{Trip: "t1", Why: wire.WhyBreakdown},
 	wire.TypeCancel:   wire.Cancel{Trip: "t1", Why: wire.WhyNoShow},
 	wire.TypeEndDuty:  wire.EndDuty{Driver: "d1"},
+	wire.TypeRoad:     wire.Road{Road: "r1", Closed: true},
+	wire.TypeLiftRoad: wire.LiftRoad{Road: "r1"},
+	wire.TypeRoute:    wire.Route{Trip: "t1"},
 	wire.TypeWatch:    wire.Watch{On: true},
 	wire.TypePing:     wire.Ping{},
 }
@@ -133,6 +139,8 @@ func TestEveryRoleSendsEveryType(t *testing.T) {
 				}
 			case kind == wire.TypeWatch:
 				p.want(wire.TypeBoard)
+			case kind == wire.TypeRoute:
+				p.want(wire.TypeRoute)
 			default:
 				if f := p.want(wire.TypeDone); f.Re != "c1" {
 					t.Errorf("%s by a %s: done re=%q", kind, who.Role, f.Re)

@@ -35,6 +35,11 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 			Body: wire.DriverAt{Trip: string(b.Trip), Fix: fixOut(b.Fix, now), ETA: int64(b.ETA)}}, to.Role != dispatch.RoleDriver
 	case dispatch.DutyTold:
 		return wire.ServerFrame{Type: wire.TypeDuty, Body: dutyOut(b.On, b.Duty)}, to.Role == dispatch.RoleDriver
+	case dispatch.RouteTold:
+		return wire.ServerFrame{Type: wire.TypeRoute,
+			Body: wire.RouteTold{Trip: string(b.Trip), Approach: wayOut(b.Approach), Ride: wayOut(b.Ride)}}, true
+	case dispatch.RoadTold:
+		return wire.ServerFrame{Type: wire.TypeRoad, Body: roadOut(b.Road)}, to.Role == dispatch.RoleOperator
 	case dispatch.BoardTold:
 		return wire.ServerFrame{Type: wire.TypeBoard, Body: boardOut(b, now)}, to.Role == dispatch.RoleOperator
 	}
@@ -44,7 +49,7 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 // sight is what a party may see of a trip besides where it goes and how it stands.
 type sight struct {
 	people bool // traveller, booker, and what was noted in words
-	driver bool // driver, vehicle, position and expected arrival
+	driver bool // driver, vehicle, position, expected arrival, and whether he is cut off
 }
 
 // sees says what a party may see of a trip now, and false when the trip is not its
@@ -53,6 +58,9 @@ type sight struct {
 //	operator             everything
 //	booker, traveller    the people always; the driver while one is bound
 //	the driver           everything while he is bound; before and after, neither
+//
+// When a driver who is busy now could come to a parked trip tells nothing of him:
+// it goes to whoever sees the people.
 func sees(who dispatch.Actor, v *dispatch.TripView) (sight, bool) {
 	bound := v.State.HasDriver()
 	switch {
@@ -107,10 +115,13 @@ func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire
 			trip.Traveller = &wire.Traveller{ID: o.Traveller.ID, Name: o.Traveller.Name, Phone: o.Traveller.Phone}
 		}
 	}
+	if may.people && v.State == dispatch.Parked {
+		trip.PickupETA = int64(v.PickupETA)
+	}
 	if may.driver && v.Driver != "" {
 		vehicle := vehicleOut(v.Vehicle)
 		trip.Driver = &wire.TripDriver{ID: string(v.Driver), Vehicle: &vehicle}
-		trip.PickupETA = int64(v.PickupETA)
+		trip.PickupETA, trip.Cut = int64(v.PickupETA), v.Cut
 		trip.Position = fixOrNil(v.LastPosition, now)
 	}
 	return trip, true
@@ -185,6 +196,9 @@ func boardOut(told dispatch.BoardTold, now dispatch.Instant) wire.Board {
 	}
 	for state, n := range b.Counts {
 		board.Counts[string(state)] = n
+	}
+	for _, road := range b.Roads {
+		board.Roads = append(board.Roads, roadOut(road))
 	}
 	for i, d := range b.Drivers {
 		board.Drivers[i] = wire.BoardDriver{ID: string(d.ID), Vehicle: vehicleOut(d.Vehicle), Trip: string(d.Trip),

@@ -30,7 +30,7 @@ func fullTrip(state dispatch.State) dispatch.TripView {
 			PickupWindow: dispatch.Window{From: 1, To: 2}, ArriveBy: 3,
 		},
 		RequestedAt: 10, Since: 20, Driver: "d1", Vehicle: dispatch.Vehicle{ID: "PLATE", Class: geo.Minibus, Load: dispatch.Load{Seats: 7}},
-		Direct: geo.Leg{Distance: 1234.6, Duration: 90500 * time.Millisecond}, PickupETA: 30, QueuePlace: 1, QueueOf: 2, Overdue: 1, GivesUpAt: 40,
+		Direct: geo.Leg{Distance: 1234.6, Duration: 90500 * time.Millisecond}, PickupETA: 30, QueuePlace: 1, QueueOf: 2, Overdue: 1, Cut: true, GivesUpAt: 40,
 		EndedBy: operator, EndedWhy: dispatch.ReasonTooLong,
 		LastPosition: &dispatch.Fix{Driver: "d1", Point: geo.Point{Lat: 26.45, Lon: 108.05}, At: outNow - 1500, HeadingDegrees: 0, SpeedMPS: -1},
 	}
@@ -42,7 +42,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	driver2 := dispatch.Actor{Role: dispatch.RoleDriver, ID: "d2"}
 	stranger := dispatch.Actor{Role: dispatch.RolePassenger, ID: "p2"}
 	agent2 := dispatch.Actor{Role: dispatch.RoleAgent, ID: "a2"}
-	people, drive := []string{"TRAVELLER", "PHONE", "NOTE", `"booker"`}, []string{"PLATE", `"driver"`, `"pickup_eta"`, `"position"`}
+	people, drive := []string{"TRAVELLER", "PHONE", "NOTE", `"booker"`}, []string{"PLATE", `"driver"`, `"cut"`, `"position"`}
 	for _, state := range dispatch.States() {
 		bound := state.HasDriver()
 		for _, c := range []struct {
@@ -67,6 +67,10 @@ func TestWhoSeesWhat(t *testing.T) {
 			frame, err := wire.EncodeServer(f.Type, f.Re, f.Body)
 			if err != nil {
 				t.Fatal(err)
+			}
+			awaits := c.drive || c.people && state == dispatch.Parked
+			if got := strings.Contains(string(frame), `"pickup_eta"`); got != awaits {
+				t.Errorf("%s, %s: pickup_eta seen %v, want %v\n%s", state, c.who, got, awaits, frame)
 			}
 			for _, field := range slices.Concat(people, drive) {
 				want := c.people && slices.Contains(people, field) || c.drive && slices.Contains(drive, field)
@@ -125,10 +129,13 @@ func TestOutgoOfTheRest(t *testing.T) {
 		{driver1, dispatch.DutyTold{On: true, Duty: dispatch.DutyView{Driver: "d1", Vehicle: minibus, Since: 5, Plan: dispatch.Plan{{Kind: dispatch.StopPickup, Trip: "t1", Place: dispatch.Place{Name: "x", Note: "NOTE"}}}}},
 			wire.ServerFrame{Type: "duty", Body: wire.DutyState{On: true, Vehicle: &vehicle, Since: 5, Plan: []wire.Stop{{Kind: "pickup", Trip: "t1", Place: wire.PlaceOut{Name: "x", Datum: "wgs84", Note: "NOTE"}}}}}},
 		{driver1, dispatch.DutyTold{}, wire.ServerFrame{Type: "duty", Body: wire.DutyState{}}},
+		{driver1, dispatch.RouteTold{Trip: "t1", Approach: &dispatch.Way{Leg: geo.Leg{Distance: 10.6, Duration: 1500 * time.Millisecond}, Line: "_p~iF~ps|U"}},
+			wire.ServerFrame{Type: "route", Body: wire.RouteTold{Trip: "t1", Approach: &wire.Way{DistanceM: 11, DurationS: 2, Line: "_p~iF~ps|U"}}}},
+		{operator, dispatch.RoadTold{Road: fullRoad()}, wire.ServerFrame{Type: "road", Body: fullRoadOut}},
 		{operator, dispatch.BoardTold{Matching: &dispatch.MatchingView{P50: 1234 * time.Microsecond, P99: 5 * time.Millisecond, Count: 7}, Board: dispatch.Board{At: 1, Area: leishan, Counts: map[dispatch.State]int{dispatch.Parked: 2}, OnDuty: 3, Free: 2, Silent: 1,
-			Drivers: []dispatch.DriverView{{ID: "d1", Vehicle: minibus, Trip: "t1", State: dispatch.Riding, Fix: &fix}}}},
+			Drivers: []dispatch.DriverView{{ID: "d1", Vehicle: minibus, Trip: "t1", State: dispatch.Riding, Fix: &fix}}, Roads: []dispatch.RoadView{fullRoad()}}},
 			wire.ServerFrame{Type: "board", Body: wire.Board{At: 1, Area: "leishan", Counts: map[string]int{"parked": 2}, Waiting: []wire.Trip{}, Driving: []wire.Trip{}, Ended: []wire.Trip{},
-				Drivers: []wire.BoardDriver{{ID: "d1", Vehicle: vehicle, Trip: "t1", State: "riding", Position: &fixWire}}, OnDuty: 3, Free: 2, Silent: 1,
+				Drivers: []wire.BoardDriver{{ID: "d1", Vehicle: vehicle, Trip: "t1", State: "riding", Position: &fixWire}}, OnDuty: 3, Free: 2, Silent: 1, Roads: []wire.RoadState{fullRoadOut},
 				Latency: &wire.Latency{RequestToOfferP50MS: 1.23, RequestToOfferP99MS: 5, Count: 7}}}},
 	} {
 		got, ok := outgo(c.who, c.body, outNow)
@@ -148,7 +155,7 @@ func TestOutgoOfTheRest(t *testing.T) {
 	for _, c := range []struct {
 		who  dispatch.Actor
 		body dispatch.NoticeBody
-	}{{passenger, dispatch.DutyTold{}}, {driver1, dispatch.DriverAt{}}, {agent, dispatch.BoardTold{}}, {driver1, dispatch.BoardTold{}}} {
+	}{{passenger, dispatch.DutyTold{}}, {driver1, dispatch.DriverAt{}}, {agent, dispatch.BoardTold{}}, {driver1, dispatch.BoardTold{}}, {agent, dispatch.RoadTold{}}} {
 		if _, ok := outgo(c.who, c.body, outNow); ok {
 			t.Errorf("%T was told to %s", c.body, c.who)
 		}

@@ -174,22 +174,33 @@ func (c *conn) other(p *party, frame []byte, now moment) {
 	}
 }
 
-// command hands a command over to the engine. Its answer comes as a notice.
+// command hands a command, or a question, over to the engine. Its answer comes as a
+// notice.
 func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 	in, no := intake(p, f, c.hub.cfg.Gazetteer)
 	if no != nil {
 		c.refuse(f, refusedBody(no, tripOf(f)), now)
 		return
 	}
-	if !c.lanes.ask(f.ID, now.up, &c.hub.cfg) {
+	awaited := awaitedBy(f)
+	if !c.lanes.ask(awaited, now.up, &c.hub.cfg) {
 		c.refuse(f, wire.Refused{Kind: wire.KindLimited, Code: wire.CodeRate, RetryAfterMS: 1000,
-			Say: "Too many of your commands wait for an answer. Wait for those first."}, now)
+			Say: "Too many of your commands wait for an answer. Wait for those first.", Trip: string(tripOf(f))}, now)
 		return
 	}
 	if no := p.area.Submit(in); no != nil {
-		c.lanes.unask(f.ID)
+		c.lanes.unask(awaited)
 		c.refuse(f, refusedBody(no, tripOf(f)), now)
 	}
+}
+
+// awaitedBy is how the answer to f is known: by the id of a command, or the trip of
+// a question.
+func awaitedBy(f wire.ClientFrame) string {
+	if b, ok := f.Body.(wire.Route); ok {
+		return question(dispatch.TripID(b.Trip))
+	}
+	return f.ID
 }
 
 // watch turns boards on or off. The first comes at once, the others by the sweeper.

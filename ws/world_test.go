@@ -373,6 +373,8 @@ func (a *fakeArea) Submit(in dispatch.Input) *dispatch.Refusal {
 		a.tell(in.By, dispatch.Truth{At: 1})
 	case dispatch.Watch:
 		a.tell(in.By, dispatch.BoardTold{Board: dispatch.Board{Area: leishan}})
+	case dispatch.AskRoute:
+		a.tell(in.By, dispatch.RouteTold{Trip: in.Trip, Ride: &dispatch.Way{Line: "_p~iF~ps|U"}})
 	default:
 		if cmd, ok := commandIn(in); ok {
 			a.tell(cmd.By, dispatch.Done{ID: cmd.ID, Trip: "t1", Version: 1, State: dispatch.Requested})
@@ -443,6 +445,10 @@ func commandIn(in dispatch.Input) (dispatch.Command, bool) {
 	case dispatch.Release:
 		return in.Command, true
 	case dispatch.Cancel:
+		return in.Command, true
+	case dispatch.ChangeRoad:
+		return in.Command, true
+	case dispatch.RestoreRoad:
 		return in.Command, true
 	}
 	return dispatch.Command{}, false
