@@ -129,7 +129,7 @@ type Trip struct {
 	Order   Order   `json:"order"`
 	State   State   `json:"state"`
 	Version Version `json:"version"`
-	// RequestedAt is the trip's place in the queue: whoever asked first is served first.
+	// RequestedAt is the trip's place in the queue, and its age when rivals are judged.
 	RequestedAt Instant `json:"requested_at"`
 	// Deadline is when something must happen if nothing else has. Every open trip has exactly one.
 	Deadline Instant `json:"deadline"`
