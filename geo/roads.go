@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Roads is a [Router] over roads that are not the same every day. Whoever calls
@@ -29,8 +31,8 @@ type RoadExtent struct {
 	Names    []string // of the roads, sorted, at most eight
 }
 
-// RoadChangeID names a change to the roads: a client's word of 1 to 64 letters,
-// digits and -_.: characters.
+// RoadChangeID names a change to the roads: a client's word of 1 to 64 ASCII
+// letters, digits and -_.: characters.
 type RoadChangeID string
 
 // RoadKind is what sort of road something is, after OpenStreetMap's highway tag.
@@ -109,7 +111,7 @@ type Hours struct {
 
 // Hold says whether t lies in the hours.
 func (h Hours) Hold(t time.Time) bool {
-	minute := int(((t.Unix()/60+int64(h.Zone))%dayMinutes + dayMinutes) % dayMinutes)
+	minute := h.minute(t)
 	if h.From <= h.Until {
 		return minute >= h.From && minute < h.Until
 	}
@@ -118,10 +120,16 @@ func (h Hours) Hold(t time.Time) bool {
 
 // Next is the first moment after t at which the hours begin or end.
 func (h Hours) Next(t time.Time) time.Time {
-	start := t.Truncate(time.Minute)
-	minute := int(((start.Unix()/60+int64(h.Zone))%dayMinutes + dayMinutes) % dayMinutes)
+	start, minute := t.Truncate(time.Minute), h.minute(t)
 	until := func(mark int) int { return (mark-minute-1+dayMinutes)%dayMinutes + 1 }
 	return start.Add(time.Duration(min(until(h.From), until(h.Until))) * time.Minute)
+}
+
+// minute is how many minutes of the local day have passed at t.
+func (h Hours) minute(t time.Time) int {
+	const day = dayMinutes * 60
+	second := (t.Unix() + int64(h.Zone)*60) % day
+	return int((second+day)%day) / 60
 }
 
 const dayMinutes = 24 * 60
@@ -141,6 +149,9 @@ const (
 	maxChangeNote        = 200
 	minPace              = 0.05
 	maxRadius     Meters = 200_000
+	maxMass              = 1_000_000           // kilograms
+	maxSize              = 10_000              // centimetres
+	maxChangeTime        = 253_402_300_799_999 // the end of the year 9999
 )
 
 // Validate says what is wrong with the change; the error wraps ErrRoadChange.
@@ -152,12 +163,16 @@ func (c RoadChange) Validate() error {
 	switch {
 	case len(c.ID) < 1 || len(c.ID) > maxChangeID:
 		return bad("an id of %d bytes: want 1 to %d", len(c.ID), maxChangeID)
+	case strings.ContainsFunc(string(c.ID), notInID):
+		return bad("id %q: want ASCII letters, digits and -_.:", c.ID)
 	case !c.Closed && c.Pace == 0 && c.MaxMass == 0 && c.MaxHeight == 0 && c.MaxWidth == 0:
 		return bad("nothing changes: set closed, pace or a limit")
 	case c.Pace != 0 && !(c.Pace >= minPace && c.Pace <= 1):
 		return bad("pace %v: want %v to 1", c.Pace, minPace)
-	case c.MaxMass < 0 || c.MaxHeight < 0 || c.MaxWidth < 0:
-		return bad("a limit below zero")
+	case c.MaxMass < 0 || c.MaxMass > maxMass:
+		return bad("at most %d kg: want 0 to %d", c.MaxMass, maxMass)
+	case c.MaxHeight < 0 || c.MaxHeight > maxSize || c.MaxWidth < 0 || c.MaxWidth > maxSize:
+		return bad("at most %d cm high and %d cm wide: want 0 to %d", c.MaxHeight, c.MaxWidth, maxSize)
 	case w.Center != nil && w.Center.Validate() != nil:
 		return bad("the centre is no place on earth")
 	case !(w.Radius >= 0 && w.Radius <= maxRadius) || w.Radius > 0 && w.Center == nil:
@@ -166,10 +181,14 @@ func (c RoadChange) Validate() error {
 		return bad("above %v m: want 0 to 9000", w.Above)
 	case c.From < 0 || c.Until < 0 || c.Until != 0 && c.Until <= c.From:
 		return bad("it ends before it begins")
-	case len(c.Note) > maxChangeNote:
-		return bad("a note of %d bytes: want at most %d", len(c.Note), maxChangeNote)
+	case c.From > maxChangeTime || c.Until > maxChangeTime:
+		return bad("a time after the year 9999: want milliseconds since 1970")
+	case len(c.Note) > maxChangeNote || !utf8.ValidString(c.Note):
+		return bad("a note of %d bytes: want at most %d, in UTF-8", len(c.Note), maxChangeNote)
 	case c.Daily != nil && !c.Daily.valid():
 		return bad("hours %+v: want minutes 0 to 1439 that differ, and a zone of -720 to 840", *c.Daily)
+	case len(w.Kinds) > len(RoadKinds()) || len(c.Vehicles) > len(VehicleClasses()):
+		return bad("%d kinds and %d classes: there are %d and %d", len(w.Kinds), len(c.Vehicles), len(RoadKinds()), len(VehicleClasses()))
 	}
 	for _, kind := range w.Kinds {
 		if !slices.Contains(RoadKinds(), kind) {
@@ -182,6 +201,11 @@ func (c RoadChange) Validate() error {
 		}
 	}
 	return nil
+}
+
+func notInID(r rune) bool {
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	return !letter && !(r >= '0' && r <= '9') && !strings.ContainsRune("-_.:", r)
 }
 
 func (h Hours) valid() bool {
