@@ -91,9 +91,11 @@ type state struct {
 	g     *Graph
 	h     *hierarchy
 	class geo.VehicleClass
-	share []float32 // by segment: of the usual speed that can be driven; nil: all of it
 	once  sync.Once
 	m     *metric // made when first asked for
+
+	changes []effect  // those that hold
+	share   []float32 // by segment: of the usual speed that they leave; nil: all of it
 }
 
 // metric may be called by many goroutines at once, but not beside set.
@@ -121,42 +123,41 @@ func (s *state) weight(l Lane) weight {
 // set makes exactly these changes hold. Weights follow from the roads as drawn and
 // the changes alone, whatever held before.
 func (s *state) set(changes []effect) {
-	was := s.share
-	s.share = s.shares(changes)
-	if s.m == nil || was == nil && s.share == nil {
-		return
-	}
-	var other []Lane
-	for i := range SegmentID(s.g.Segments()) {
-		if was != nil && s.share != nil && was[i] == s.share[i] {
-			continue
+	if s.share == nil {
+		if len(changes) == 0 {
+			return
 		}
-		for _, l := range [2]Lane{i.Forward(), i.Backward()} {
-			if s.g.head[l] >= 0 && s.weight(l) != s.m.lane[l] {
-				other = append(other, l)
-			}
+		s.share = slices.Repeat([]float32{1}, s.g.Segments())
+	}
+	type before struct {
+		segment SegmentID
+		share   float32
+	}
+	var touched []before
+	for _, c := range slices.Concat(s.changes, changes) {
+		for _, segment := range c.segments {
+			touched = append(touched, before{segment, s.share[segment]})
 		}
 	}
-	if len(other) > 0 {
-		s.m.update(other, s.weight)
-	}
-}
-
-// shares is what the changes leave of the usual speed; nil when they are none.
-func (s *state) shares(changes []effect) []float32 {
-	if len(changes) == 0 {
-		return nil
-	}
-	share := make([]float32, s.g.Segments())
-	for i := range share {
-		share[i] = 1
+	for _, was := range touched {
+		s.share[was.segment] = 1
 	}
 	for _, c := range changes {
 		for _, segment := range c.segments {
-			share[segment] = min(share[segment], c.share)
+			s.share[segment] = min(s.share[segment], c.share)
 		}
 	}
-	return share
+	s.changes = changes
+	if s.m == nil {
+		return
+	}
+	var lanes []Lane
+	for _, was := range touched {
+		if s.share[was.segment] != was.share {
+			lanes = append(lanes, was.segment.Forward(), was.segment.Backward())
+		}
+	}
+	s.m.update(lanes, s.weight)
 }
 
 // held is a change and the segments it concerns.
