@@ -29,6 +29,9 @@ type Config struct {
 	// DemoNote is what the ribbon says in English. Empty, and in other languages: the
 	// page's own words, which name no numbers.
 	DemoNote string
+	// Roads are drawn beneath the villages. Anybody who opens the page may read them.
+	// Nil: none are known.
+	Roads *Roads
 }
 
 // contentTypes is what the page is made of. They are spelled out because the
@@ -38,10 +41,11 @@ var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".json": "application/json",
 }
 
 // Handler serves the page: / and its files to GET and HEAD, 404 for everything
-// else, and GET /demo/token in a demo. It is to be mounted at the root, beside /ws,
+// else, /roads.json where roads are known, and GET /demo/token in a demo. It is to be mounted at the root, beside /ws,
 // to which the page connects.
 func Handler(cfg Config) http.Handler {
 	entries, err := fs.ReadDir(static, "static")
@@ -56,6 +60,9 @@ func Handler(cfg Config) http.Handler {
 			continue
 		}
 		s["/"+name] = newFile(name, read(name))
+	}
+	if cfg.Roads != nil {
+		s["/roads.json"] = newPacked("roads.json", cfg.Roads.encode())
 	}
 	if cfg.Demo && cfg.OperatorToken != nil {
 		s["/demo/token"] = demoToken(cfg.OperatorToken)

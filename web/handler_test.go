@@ -22,6 +22,7 @@ var files = map[string]string{
 	"/marks.js":      "text/javascript; charset=utf-8",
 	"/page.js":       "text/javascript; charset=utf-8",
 	"/projection.js": "text/javascript; charset=utf-8",
+	"/roads.js":      "text/javascript; charset=utf-8",
 	"/words.js":      "text/javascript; charset=utf-8",
 	"/icon.svg":      "image/svg+xml",
 }
@@ -70,7 +71,7 @@ func TestEveryFileIsServed(t *testing.T) {
 
 func TestNothingElseIsThere(t *testing.T) {
 	h := web.Handler(web.Config{})
-	for _, path := range []string{"/index.html", "/static/app.js", "/app.js/", "//app.js", "/App.js", "/../app.js", "/handler.go", "/demo/token", "/favicon.ico", "/ws", "/%2e%2e/app.js"} {
+	for _, path := range []string{"/index.html", "/static/app.js", "/app.js/", "//app.js", "/App.js", "/../app.js", "/handler.go", "/demo/token", "/favicon.ico", "/ws", "/roads.json", "/%2e%2e/app.js"} {
 		for _, method := range []string{"GET", "POST", "HEAD"} {
 			if r := get(h, method, path); r.StatusCode != http.StatusNotFound {
 				t.Errorf("%s %s: %d, want 404", method, path, r.StatusCode)

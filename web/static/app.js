@@ -6,6 +6,7 @@ import { Focus } from './focus.js';
 import { Plan } from './map.js';
 import { mark } from './marks.js';
 import { Page, put, putName } from './page.js';
+import { readRoads } from './roads.js';
 import { preferred, Words } from './words.js';
 
 const $ = (id) => document.getElementById(id);
@@ -144,6 +145,17 @@ function board(b) {
   showPlanWords();
 }
 
+// Without its roads the page works as before: they are asked for once, and their
+// credit stands beside the plan only once they are drawn.
+async function fetchRoads() {
+  if (meta('roads') === undefined) return;
+  try {
+    const answer = await fetch('roads.json');
+    if (answer.ok) plan.lay(readRoads(await answer.json()));
+  } catch { /* no roads */ }
+  showPlanWords();
+}
+
 function highlight(scroll) {
   const found = focus.resolve(state.board);
   page.highlight(found, scroll);
@@ -185,6 +197,7 @@ function showPlanWords() {
   const n = state.board?.drivers.length ?? 0;
   $('plan').setAttribute('aria-label', words.say('planLabel', { drivers: n, waiting: state.board?.waiting.length ?? 0 }));
   $('plan-empty').hidden = !plan.empty;
+  put($('plan-note'), plan.laid ? words.say('planRoads', { credit: meta('roads') }) : words.say('planNote'));
   put($('beyond'), plan.beyond ? words.say('beyond', { n: plan.beyond }) : '');
 }
 
@@ -263,4 +276,5 @@ takeFragment();
 listen();
 showWords();
 tick();
+fetchRoads();
 client.start();

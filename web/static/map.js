@@ -1,6 +1,6 @@
 // The plan: drivers and places, north up, on an equirectangular projection whose
 // width is corrected by the cosine of the middle latitude. Over a county that is true
-// to well under a hundredth. It shows no roads and claims none.
+// to well under a hundredth. Roads lie faintly beneath, where the server has them.
 
 import { HOLLOW, SHAPES } from './marks.js';
 import { Projection, roundLength, settle } from './projection.js';
@@ -10,6 +10,7 @@ const FRAME_MS = 40; // smooth enough, and half of what the screen would take
 // Who has a trip lies above who has none, and is drawn larger.
 const ORDER = ['silent', 'free', 'other', 'done', 'ended', 'waiting', 'asked', 'coming', 'riding'];
 const QUIET = new Set(['silent', 'free']);
+const ROAD_PX = [0.5, 0.8, 1.3, 2]; // by rank
 const REACH_PX = 16; // how near a pointer must come
 
 /** Plan draws the county and says what lies under the pointer. */
@@ -18,6 +19,7 @@ export class Plan {
   #board = null; #villages = []; #projection = null; #marks = new Map();
   #found = null; #colours = {}; #font = ''; #em = 16; #width = 0; #height = 0; #ratio = 1;
   #glideEnd = 0; #drawn = 0; #asked = false;
+  #roads = []; #roadLayer = document.createElement('canvas'); #roadsAs = '';
   #still = matchMedia('(prefers-reduced-motion: reduce)');
 
   /** How many drivers lie beyond the edge. */
@@ -32,6 +34,19 @@ export class Plan {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.refresh());
     this.#listen();
     this.refresh();
+  }
+
+  /** Takes the roads to draw, as readRoads returns them. */
+  lay(roads) {
+    this.#roads = roads;
+    this.#roadsAs = '';
+    this.#drawGround();
+    this.draw();
+  }
+
+  /** There are roads to draw. */
+  get laid() {
+    return this.#roads.length > 0;
   }
 
   /** There is nothing to draw yet. */
@@ -60,7 +75,7 @@ export class Plan {
   refresh() {
     const style = getComputedStyle(this.#canvas);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    for (const name of ['ground', 'grid', 'ink', 'muted', 'surface', ...SHAPES.keys()]) this.#colours[name] = colour(name);
+    for (const name of ['ground', 'grid', 'road', 'ink', 'muted', 'surface', ...SHAPES.keys()]) this.#colours[name] = colour(name);
     this.#font = style.fontFamily;
     this.#em = parseFloat(style.fontSize);
     this.#drawGround();
@@ -132,6 +147,7 @@ export class Plan {
     if (!this.#projection) return;
     const grid = roundLength(Math.max(40, this.#width / 6) / this.#projection.scale);
     this.#drawGrid(ctx, grid);
+    this.#drawRoads(ctx);
     const reserved = this.#drawScale(ctx, grid);
     this.#drawVillages(ctx, reserved);
   }
@@ -150,6 +166,34 @@ export class Plan {
       ctx.lineTo(this.#width, Math.round(y) + 0.5);
     }
     ctx.stroke();
+  }
+
+  // The ground is drawn anew with every board, thousands of lines only when they lie elsewhere.
+  #drawRoads(ctx) {
+    if (!this.laid) return;
+    const { x0, y0, scale } = this.#projection;
+    const as = [x0, y0, scale, this.#width, this.#height, this.#ratio, this.#colours.road].join();
+    if (as !== this.#roadsAs) this.#drawRoadLayer();
+    this.#roadsAs = as;
+    ctx.drawImage(this.#roadLayer, 0, 0, this.#width, this.#height);
+  }
+
+  #drawRoadLayer() {
+    const layer = this.#roadLayer;
+    layer.width = this.#ground.width;
+    layer.height = this.#ground.height;
+    const ctx = layer.getContext('2d');
+    ctx.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+    ctx.strokeStyle = this.#colours.road;
+    ctx.lineJoin = 'round';
+    ROAD_PX.forEach((width, rank) => {
+      ctx.lineWidth = width;
+      ctx.beginPath();
+      for (const road of this.#roads) {
+        if (road.rank === rank) trace(ctx, road.points.map((p) => this.#projection.pixels(p)));
+      }
+      ctx.stroke();
+    });
   }
 
   // Returns the boxes that labels must leave free.
@@ -358,6 +402,11 @@ function line(ctx, a, b) {
   ctx.moveTo(a.x, a.y);
   ctx.lineTo(b.x, b.y);
   ctx.stroke();
+}
+
+function trace(ctx, pixels) {
+  ctx.moveTo(pixels[0].x, pixels[0].y);
+  for (let i = 1; i < pixels.length; i++) ctx.lineTo(pixels[i].x, pixels[i].y);
 }
 
 function ring(ctx, { x, y }, radius, colour) {

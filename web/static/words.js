@@ -4,7 +4,7 @@
 const en = {
   title: 'Dispatch board',
   demo: 'Demo',
-  demoNote: 'Simulated drivers and riders; vehicles move many times faster than life; the places are real, the roads are not.',
+  demoNote: 'Simulated drivers and riders; vehicles move many times faster than life; the places are real, the roads are generated.',
   otherLanguage: '中文',
   otherLanguageLabel: '切换为中文',
 
@@ -83,6 +83,7 @@ const en = {
   planLabel: 'Plan of the county, north up: {drivers} drivers, {waiting} waiting pickups. Left and right arrow keys step through the drivers.',
   planEmpty: 'No positions yet.',
   planNote: 'Straight lines show who goes where. No roads are shown.',
+  planRoads: 'Straight lines show who goes where. Roads: {credit}',
   north: 'N',
   beyond: '{n} beyond the edge',
   legendFree: 'free',
@@ -142,7 +143,7 @@ const en = {
 const zh = {
   title: '调度看板',
   demo: '演示',
-  demoNote: '司机与乘客均为模拟；车辆行驶速度远快于实际；地名真实，道路并非真实。',
+  demoNote: '司机与乘客均为模拟；车辆行驶速度远快于实际；地名真实，道路由程序生成。',
   otherLanguage: 'English',
   otherLanguageLabel: 'Switch to English',
 
@@ -221,6 +222,7 @@ const zh = {
   planLabel: '全县示意图，上北下南：{drivers} 名司机，{waiting} 个等车上车点。用左右方向键逐个查看司机。',
   planEmpty: '尚无位置。',
   planNote: '直线只表示谁去哪里，图中没有道路。',
+  planRoads: '直线只表示谁去哪里。道路：{credit}',
   north: '北',
   beyond: '另有 {n} 辆在图外',
   legendFree: '空闲',
