@@ -86,8 +86,12 @@ func mass(value string) int {
 func size(value string) int {
 	if feet, inches, ok := strings.Cut(value, "'"); ok {
 		f, _ := number(feet)
-		i, _ := number(strings.TrimSuffix(strings.TrimSpace(inches), `"`))
-		return bounded(f*30.48 + i*2.54)
+		cm := f * 30.48
+		if inches = strings.TrimSuffix(strings.TrimSpace(inches), `"`); inches != "" {
+			i, _ := number(inches)
+			cm += i * 2.54
+		}
+		return bounded(cm)
 	}
 	v, unit := number(value)
 	switch unit {
