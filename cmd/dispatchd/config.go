@@ -26,6 +26,7 @@ type serveCmd struct {
 	Areas      string        `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
 	Area       string        `default:"county" help:"Id of the one area when --areas is not given."`
 	Villages   string        `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
+	Roads      string        `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
 	Datum      string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
 	Origins    []string      `help:"Web origins whose pages may connect, besides this server's own."`
 	DrainFor   time.Duration `default:"10s" help:"How long a planned stop may take to tell everybody to come back. 1s to 5m."`
@@ -33,7 +34,7 @@ type serveCmd struct {
 	LogFormat string `default:"auto" enum:"auto,json,text" help:"'auto' is text on a terminal, else JSON."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged."`
 
-	Demo        bool    `help:"Serve a demo county with simulated drivers and riders. Nothing in it is real but the places."`
+	Demo        bool    `help:"Serve a demo county with simulated drivers and riders. Nothing in it is real but the places, and the roads if --roads is given."`
 	DemoDrivers int     `default:"120" help:"Simulated drivers of the demo. 1 to 5000."`
 	DemoSpeed   float64 `default:"120" help:"How many times faster than life the demo's vehicles move. 1 to 600."`
 	DemoSeed    uint64  `default:"1" help:"Seed of the demo: the same seed asks for the same trips."`

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"cuntong/geo"
+	"cuntong/geo/road"
 )
 
 //go:embed demo/villages.csv
@@ -15,20 +16,24 @@ var demoVillages []byte
 //go:embed demo/area.geojson
 var demoArea []byte
 
-// county is what is served: areas and the villages in them.
+// county is what is served: areas, the villages in them, and the roads between those.
 type county struct {
 	areas    []*geo.Area
 	villages *geo.Gazetteer
+	roads    *road.Graph // nil: none are known
 }
 
-// county reads the areas and villages that the configuration names.
+// county reads the areas, villages and roads that the configuration names.
 func (c *serveCmd) county() (county, error) {
 	var served county
 	var err error
 	if served.areas, err = c.readAreas(); err != nil {
 		return served, err
 	}
-	served.villages, err = c.readVillages()
+	if served.villages, err = c.readVillages(); err != nil {
+		return served, err
+	}
+	served.roads, err = c.readRoads(served.villages)
 	return served, err
 }
 

@@ -26,7 +26,11 @@ func (c *serveCmd) demoNote() string {
 	if !c.Demo {
 		return ""
 	}
-	return fmt.Sprintf("Simulated drivers and riders. Vehicles move %g times faster than life; the places are real, the roads are not.", c.DemoSpeed)
+	real := "the places are real, the roads are generated"
+	if c.Roads != "" {
+		real = "the places and the roads are real"
+	}
+	return fmt.Sprintf("Simulated drivers and riders. Vehicles move %g times faster than life; %s.", c.DemoSpeed, real)
 }
 
 // demoArea is the area that the simulated people belong to.
@@ -64,6 +68,7 @@ func (s *server) runDemo(ctx context.Context) error {
 		TokenFor: s.demoToken,
 		Villages: s.county.villages,
 		Scenario: scenario,
+		Roads:    s.county.router(), // not an engine's: that one is closed and opened while these are driven
 		Seed:     s.cfg.DemoSeed,
 		Prefix:   "demo",
 		Log:      s.log,

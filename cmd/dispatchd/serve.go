@@ -54,6 +54,7 @@ func (s *server) build(ctx context.Context) (err error) {
 	if s.county, err = s.cfg.county(); err != nil {
 		return err
 	}
+	s.tellRoads()
 	var made bool
 	if s.key, made, err = loadOrMakeKey(s.cfg.SecretFile, s.cfg.DataDir); err != nil {
 		return err
@@ -135,7 +136,7 @@ func (s *server) buildEngines() error {
 		e, err := dispatch.NewEngine(dispatch.EngineConfig{
 			Area:          area,
 			Rules:         s.cfg.Rules.rules(),
-			Router:        geo.NewCrow(),
+			Router:        s.county.router(),
 			Ledger:        ledger,
 			Mirror:        ledger,
 			Teller:        s.hub.Teller(area.ID),
@@ -153,7 +154,8 @@ func (s *server) buildEngines() error {
 
 func (s *server) buildHTTP(ctx context.Context) error {
 	s.ready = &readiness{check: s.notReady}
-	page := web.Handler(web.Config{County: s.county.areas[0].Name, Demo: s.cfg.Demo, OperatorToken: s.demoOperator, DemoNote: s.cfg.demoNote()})
+	page := web.Handler(web.Config{County: s.county.areas[0].Name, Demo: s.cfg.Demo, OperatorToken: s.demoOperator,
+		DemoNote: s.cfg.demoNote(), Roads: s.county.drawing()})
 	public, err := ws.Listen(ctx, s.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("public side: %w", err)

@@ -4,7 +4,7 @@
 const en = {
   title: 'Dispatch board',
   demo: 'Demo',
-  demoNote: 'Simulated drivers and riders; vehicles move many times faster than life; the places are real, the roads are generated.',
+  demoNote: 'Simulated drivers and riders; vehicles move many times faster than life; the places are real.',
   otherLanguage: '中文',
   otherLanguageLabel: '切换为中文',
 
@@ -143,7 +143,7 @@ const en = {
 const zh = {
   title: '调度看板',
   demo: '演示',
-  demoNote: '司机与乘客均为模拟；车辆行驶速度远快于实际；地名真实，道路由程序生成。',
+  demoNote: '司机与乘客均为模拟；车辆行驶速度远快于实际；地名真实。',
   otherLanguage: 'English',
   otherLanguageLabel: 'Switch to English',
 

@@ -23,7 +23,7 @@ const (
 
 // lay builds the graph: what lies between two junctions is one segment.
 func (n *network) lay() (*road.Graph, error) {
-	b := road.NewBuilder(fmt.Sprintf("generated, seed %d; no real road", n.land.seed), "none needed: nobody's data")
+	b := road.NewBuilder(fmt.Sprintf("generated, seed %d; no real road", n.land.seed), "")
 	junction := make([]road.JunctionID, len(n.at))
 	for p := range n.at {
 		junction[p] = -1
