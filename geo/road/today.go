@@ -28,8 +28,10 @@ const (
 // A drive begins along the road the spot is on, in both directions if both may be
 // driven; a driver known to be headed the other way has to turn round first. It
 // ends likewise. What lies off the road is driven slowly at both ends. Who stands on
-// a road that is closed today can leave it; nobody can arrive there. A class of
-// vehicle that is not known drives like a bus.
+// a road that is closed today can leave it by the nearer end, since nobody knows on
+// which side of him it is blocked; nobody can arrive there, except within 15 m of a
+// junction, which is as good as at the junction. A class of vehicle that is not
+// known drives like a bus.
 //
 // Weights for a class of vehicle are made when it is first asked for, which on a
 // province takes the better part of a second; NewFinder for the class does it ahead
@@ -223,7 +225,7 @@ func (t *Today) leaving(e *ends, s *state, spot geo.Spot) {
 			continue
 		}
 		w := m.lane[l]
-		if w >= never {
+		if w >= never && along(l, spot) >= 0.5 {
 			w = t.g.escape(l, s.class)
 		}
 		if w < never {
@@ -232,8 +234,8 @@ func (t *Today) leaving(e *ends, s *state, spot geo.Spot) {
 	}
 }
 
-// escape is the weight of a lane for who stands on it although it is closed today,
-// or was never open to such vehicles: a fix may have put him there.
+// escape is the weight of a lane for who is on it although it is closed today, or
+// was never open to such vehicles: a fix may have put him there.
 func (g *Graph) escape(l Lane, class geo.VehicleClass) weight {
 	if w := g.drive(l, class); w < never {
 		return w
@@ -247,6 +249,9 @@ func (t *Today) arriving(e *ends, s *state, spot geo.Spot) {
 	m, off := s.metric(), offRoad(float64(spot.Off)-fixError)
 	for _, l := range lanesOf(spot) {
 		w := m.lane[l]
+		if w >= never && along(l, spot)*float64(t.g.length[l.Segment()])/10 <= fixError {
+			w = t.g.escape(l, s.class) // at the junction, wherever the fix has put him
+		}
 		if w >= never {
 			continue
 		}

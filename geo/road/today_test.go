@@ -118,11 +118,10 @@ func (v *valley) reference(class geo.VehicleClass, weighs func(Lane) weight, fro
 	}
 	for i, l := range []Lane{Lane(2 * (from.Segment - 1)), Lane(2*(from.Segment-1) + 1)} {
 		leave := weighs(l)
-		if leave >= never {
-			leave = g.drive(l, class)
-		}
-		if leave >= never {
-			leave = g.drive(l, geo.Car)
+		if leave >= never && share(l, from) >= 0.5 {
+			if leave = g.drive(l, class); leave >= never {
+				leave = g.drive(l, geo.Car)
+			}
 		}
 		if ban(l) || leave >= never {
 			continue
@@ -150,14 +149,23 @@ func (v *valley) reference(class geo.VehicleClass, weighs func(Lane) weight, fro
 		for l := range done {
 			for k := range done {
 				l, k := Lane(l), Lane(k)
-				if done[l] >= never || g.start(l^1) != g.start(k) || v.bans[[2]Lane{l, k}] || ban(k) || weighs(k) >= never {
+				if done[l] >= never || g.start(l^1) != g.start(k) || v.bans[[2]Lane{l, k}] || ban(k) {
 					continue
 				}
 				if w := done[l] + weighs(k); w < done[k] {
 					done[k], again = w, true
 				}
-				if int32(k.Segment()) == to.Segment-1 {
-					best = min(best, done[l]+weighs(k).part(share(k, to))+both)
+				if int32(k.Segment()) != to.Segment-1 {
+					continue
+				}
+				last := weighs(k)
+				if last >= never && share(k, to)*float64(g.length[k.Segment()]) <= 150 {
+					if last = g.drive(k, class); last >= never {
+						last = g.drive(k, geo.Car)
+					}
+				}
+				if last < never {
+					best = min(best, done[l]+last.part(share(k, to))+both)
 				}
 			}
 		}
@@ -279,10 +287,21 @@ func TestAVillageCutOff(t *testing.T) {
 			t.Errorf("with both roads closed: %v", leg)
 		}
 	}
-	// Who is in the village on a road that is closed is let out, but no further than to
-	// where it ends.
-	if _, ok := today.Travel(there, inTown, by); !ok {
-		t.Error("a driver on the closed road cannot leave it")
+	// Who is on a road that is closed can leave it by the nearer end, which in the
+	// village leads nowhere.
+	if leg, ok := today.Travel(there, inTown, by); ok {
+		t.Errorf("from the village, with both roads closed: %v", leg)
+	}
+	if _, ok := today.Travel(today.Locate(at(400, 1067), -1), inTown, by); !ok {
+		t.Error("a driver near the town on the closed road cannot leave it")
+	}
+	today.Set([]geo.RoadChange{slide}, noon)
+	atJunction, on := today.Locate(at(5, 10), -1), today.Locate(at(40, 107), -1)
+	if _, ok := today.Travel(today.Locate(at(2000, 0), -1), atJunction, by); !ok || SegmentID(atJunction.Segment-1) != one {
+		t.Errorf("nobody comes to the junction where the closed road begins: %+v", atJunction)
+	}
+	if leg, ok := today.Travel(inTown, on, by); ok || SegmentID(on.Segment-1) != one {
+		t.Errorf("somebody comes on the closed road, %+v: %v", on, leg)
 	}
 	today.Set(nil, noon)
 	if leg, ok := today.Travel(inTown, there, by); !ok || leg != usual {
