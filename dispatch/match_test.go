@@ -167,3 +167,33 @@ func TestTheFarAreServed(t *testing.T) {
 		t.Errorf("25 minutes of waiting do not outweigh 24 of driving: %s is served", got)
 	}
 }
+
+// A driver who has not been heard of for a while may have been driving away.
+func TestAnOldPositionCountsForLess(t *testing.T) {
+	for _, c := range []struct {
+		silent time.Duration
+		want   DriverID
+	}{{0, "near"}, {25 * time.Second, "far"}} {
+		w := newWorld(DefaultRules())
+		here := geo.Point{Lat: 26, Lon: 109}
+		for id, lat := range map[DriverID]float64{"near": 26.01, "far": 26.0105} { // 12 s apart
+			if _, err := w.step(StartDuty{Command: Command{By: DriverActor(id)}, Driver: id, Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}}); err != nil {
+				t.Fatal(err)
+			}
+			fix := Fix{Driver: id, Point: geo.Point{Lat: lat, Lon: 109}, At: w.now, Received: w.now}
+			if id == "near" {
+				fix.At = fix.At.Add(-c.silent)
+			}
+			if _, err := w.step(Moved{Fix: fix}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.step(Request{Command: Command{By: Actor{Role: RolePassenger, ID: "p1"}}, Trip: "t1", Order: Order{Product: ProductSolo,
+			Load: Load{Seats: 1}, Pickup: Place{Point: here}, Dropoff: Place{Point: geo.Point{Lat: 26.2, Lon: 109}}}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.core.trips["t1"].Offer.Driver; got != c.want {
+			t.Errorf("after %v of silence %s is asked, want %s", c.silent, got, c.want)
+		}
+	}
+}

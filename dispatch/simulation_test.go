@@ -185,6 +185,9 @@ func (s *sim) somebodyAsks() {
 	s.trips++
 	order := Order{Booker: who, Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: 1 + s.rng.IntN(8)},
 		Pickup: Place{Point: s.point()}, Dropoff: Place{Point: s.point()}}
+	if s.rng.IntN(3) == 0 {
+		order.PickupWindow.To = s.world.now.Add(time.Duration(5+s.rng.IntN(25)) * time.Minute)
+	}
 	if who.Role == RoleAgent && s.rng.IntN(2) == 0 {
 		order.Traveller.ID = fmt.Sprintf("p%d", 2+s.rng.IntN(simRiders-2))
 	}
@@ -369,6 +372,9 @@ func (s *sim) witness(f Fact) error {
 		s.asked[b.Trip] = b.Driver
 		if err := s.canDrive(f, b); err != nil {
 			return err
+		}
+		if t := s.world.core.trips[b.Trip]; t != nil && t.Order.PickupWindow.To != 0 && f.At.Add(b.Approach.Duration) > t.Order.PickupWindow.To {
+			return fmt.Errorf("%s is offered to %s, who comes %v after the window", b.Trip, b.Driver, f.At.Add(b.Approach.Duration).Sub(t.Order.PickupWindow.To))
 		}
 	case OfferClosed:
 		if b.End == OfferDeclined {
