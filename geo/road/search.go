@@ -126,7 +126,7 @@ func (c *climb) next(h *hierarchy) int32 {
 	}
 	up, kept := h.parent[v], c.at[:0]
 	for _, u := range c.at {
-		if u != v && u != up {
+		if u != v {
 			kept = append(kept, u)
 		}
 	}
