@@ -22,14 +22,18 @@ type serveCmd struct {
 	DataDir   string `default:"data" type:"path" help:"Folder of the child redis-server's files and of the secret."`
 	Node      string `help:"Name of this server among those on one Redis. A new process of the same name takes over at once. Default: the host's name."`
 
-	SecretFile string        `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
-	Areas      string        `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
-	Area       string        `default:"county" help:"Id of the one area when --areas is not given."`
-	Villages   string        `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
-	Roads      string        `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
-	Datum      string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
-	Origins    []string      `help:"Web origins whose pages may connect, besides this server's own."`
-	DrainFor   time.Duration `default:"10s" help:"How long a planned stop may take to tell everybody to come back. 1s to 5m."`
+	SecretFile string `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
+	Areas      string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
+	Area       string `default:"county" help:"Id of the one area when --areas is not given."`
+	Villages   string `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
+	Roads      string `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
+
+	OSRM          string        `name:"osrm" xor:"outside" help:"Address of an OSRM server whose drives correct the built-in ones, such as http://127.0.0.1:5000. Nothing waits for it; without an answer the built-in one stands."`
+	Valhalla      string        `xor:"outside" help:"The same for a Valhalla server."`
+	RouterTimeout time.Duration `default:"2s" help:"How long an OSRM or Valhalla server may take. 10ms to 1m."`
+	Datum         string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
+	Origins       []string      `help:"Web origins whose pages may connect, besides this server's own."`
+	DrainFor      time.Duration `default:"10s" help:"How long a planned stop may take to tell everybody to come back. 1s to 5m."`
 
 	LogFormat string `default:"auto" enum:"auto,json,text" help:"'auto' is text on a terminal, else JSON."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged."`

@@ -17,6 +17,7 @@ import (
 	"cuntong/dispatch"
 	"cuntong/dispatch/redisstore"
 	"cuntong/geo"
+	"cuntong/geo/outside"
 	"cuntong/web"
 	"cuntong/ws"
 )
@@ -35,6 +36,9 @@ type server struct {
 	ready    *readiness
 	public   *httpServer
 	private  *httpServer
+
+	outside       []*outside.Router // one an area, when the configuration names a server
+	outsideEvents *prometheus.CounterVec
 }
 
 // Run serves until the context ends, and then stops in order. It returns nil
@@ -130,13 +134,18 @@ func (s *server) buildHub() (err error) {
 
 func (s *server) buildEngines() error {
 	s.engines = map[geo.AreaID]*dispatch.Engine{}
+	s.outsideEvents = newOutsideMetric(s.registry)
 	metrics := dispatch.NewMetrics(s.registry)
 	for _, area := range s.county.areas {
 		ledger := s.store.Area(area.ID)
+		router, err := s.outsideRouter(s.county.router())
+		if err != nil {
+			return err
+		}
 		e, err := dispatch.NewEngine(dispatch.EngineConfig{
 			Area:          area,
 			Rules:         s.cfg.Rules.rules(),
-			Router:        s.county.router(),
+			Router:        router,
 			Ledger:        ledger,
 			Mirror:        ledger,
 			Teller:        s.hub.Teller(area.ID),
@@ -231,6 +240,9 @@ func (s *server) close() {
 		if side != nil {
 			side.listener.Close()
 		}
+	}
+	for _, router := range s.outside {
+		router.Close()
 	}
 	if s.store != nil {
 		if err := s.store.Close(); err != nil {
