@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 )
 
 // benchRoads are mountain networks with what is built on them, made once.
@@ -14,23 +15,28 @@ type benchRoads struct {
 	m *metric
 }
 
-var benched sync.Map // of *benchRoads by size
+var benched sync.Map // of *benchRoads by name
 
 func benchSizes(b *testing.B, run func(b *testing.B, r *benchRoads)) {
 	for _, n := range []int{5_000, 500_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			r, ok := benched.Load(n)
-			if !ok {
-				roads := newMountains(b, n, 1)
-				h := newHierarchy(roads.g)
-				r = &benchRoads{roads, h, h.newMetric(roads.weightOf)}
-				benched.Store(n, r)
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			run(b, r.(*benchRoads))
-		})
+		benchOn(b, fmt.Sprint(n), func(b *testing.B) *randomRoads { return newMountains(b, n, 1) }, run)
 	}
+	benchOn(b, "andorra", func(b *testing.B) *randomRoads { return andorra(b) }, run)
+}
+
+func benchOn(b *testing.B, name string, roads func(b *testing.B) *randomRoads, run func(b *testing.B, r *benchRoads)) {
+	b.Run(name, func(b *testing.B) {
+		r, ok := benched.Load(name)
+		if !ok {
+			roads := roads(b)
+			h := newHierarchy(roads.g)
+			r = &benchRoads{roads, h, h.newMetric(roads.weightOf)}
+			benched.Store(name, r)
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		run(b, r.(*benchRoads))
+	})
 }
 
 func BenchmarkOrder(b *testing.B) {
@@ -82,17 +88,28 @@ func BenchmarkCustomise(b *testing.B) {
 	})
 }
 
-// One segment is closed and opened again: two updates.
+// So many segments are closed and opened again: two updates.
 func BenchmarkClosure(b *testing.B) {
-	benchSizes(b, func(b *testing.B, r *benchRoads) {
-		rng := seeded(1)
-		for b.Loop() {
-			s := SegmentID(rng.IntN(len(r.g.from)))
-			lanes := []Lane{s.Forward(), s.Backward()}
-			r.m.update(lanes, func(Lane) weight { return never })
-			r.m.update(lanes, r.weightOf)
-		}
-	})
+	for _, segments := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint(segments), func(b *testing.B) {
+			benchSizes(b, func(b *testing.B, r *benchRoads) {
+				rng, worst := seeded(1), time.Duration(0)
+				lanes := make([]Lane, 0, 2*segments)
+				for b.Loop() {
+					lanes = lanes[:0]
+					for range segments {
+						s := SegmentID(rng.IntN(len(r.g.from)))
+						lanes = append(lanes, s.Forward(), s.Backward())
+					}
+					start := time.Now()
+					r.m.update(lanes, func(Lane) weight { return never })
+					worst = max(worst, time.Since(start))
+					r.m.update(lanes, r.weightOf)
+				}
+				b.ReportMetric(float64(worst.Microseconds()), "worst-µs")
+			})
+		})
+	}
 }
 
 func BenchmarkTravel(b *testing.B) {
@@ -116,7 +133,7 @@ func BenchmarkPath(b *testing.B) {
 	})
 }
 
-// Drives of so many drivers from all over the land to one place.
+// Drives to one place from so many drivers all over the land, and from eight near it.
 func BenchmarkAim(b *testing.B) {
 	for _, drivers := range []int{0, 8, 700} {
 		b.Run(fmt.Sprint(drivers), func(b *testing.B) {
@@ -131,6 +148,20 @@ func BenchmarkAim(b *testing.B) {
 			})
 		})
 	}
+	b.Run("8 near", func(b *testing.B) {
+		benchSizes(b, func(b *testing.B, r *benchRoads) {
+			rng, at := seeded(1), newReach(r.h)
+			for b.Loop() {
+				v := r.any(rng)
+				at.aim(r.m, []seed{{vertex: v}})
+				for range 8 {
+					// Ranks are near each other where vertices are.
+					u := int(r.g.rank[v]) + rng.IntN(400) - 200
+					at.from(r.h.vertex[max(0, min(u, len(r.h.vertex)-1))])
+				}
+			}
+		})
+	})
 }
 
 // The same by plain Dijkstra that stops when it has met the eighth of the drivers,

@@ -72,7 +72,7 @@ func forbid(t testing.TB, b *Builder, rng *rand.Rand) {
 func randomWeight(rng *rand.Rand) weight {
 	switch rng.IntN(12) {
 	case 0:
-		return never
+		return never + weight(rng.IntN(2))
 	case 1:
 		return never/4 + weight(rng.IntN(1000))
 	case 2:
