@@ -142,6 +142,9 @@ func TestHostileNamesStayText(t *testing.T) {
 		}
 		b.Drivers[i].ID, b.Drivers[i].State, b.Drivers[i].Vehicle.Class = name, name, name
 	}
+	for i, name := range hostile {
+		b.Roads = append(b.Roads, wire.RoadState{Change: wire.Road{Road: fmt.Sprint("r", i), Closed: true, Note: name}, Extent: wire.Extent{Names: []string{name}}})
+	}
 	b.Area = hostile[0] + hostile[4][:100]
 	_, p := openBoard(t, web.Config{Demo: true, DemoNote: hostile[0], OperatorToken: demo.OperatorToken}, b)
 	names := js[[]string](p, `[...document.querySelectorAll("#queue tr .way bdi:first-child")].map((n) => n.textContent)`)

@@ -16,6 +16,7 @@ var files = map[string]string{
 	"/app.css":       "text/css; charset=utf-8",
 	"/app.js":        "text/javascript; charset=utf-8",
 	"/board.js":      "text/javascript; charset=utf-8",
+	"/changes.js":    "text/javascript; charset=utf-8",
 	"/client.js":     "text/javascript; charset=utf-8",
 	"/focus.js":      "text/javascript; charset=utf-8",
 	"/map.js":        "text/javascript; charset=utf-8",

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ type fakeServer struct {
 	board   wire.Board      // sent to whoever watches; guarded by mu
 	conn    *websocket.Conn // the newest; guarded by mu, and written to only under it
 	watched chan struct{}   // one for every watch; never closed
+	roads   []wire.Road     // changes asked for; guarded by mu
+	refusal *wire.Refused   // the answer to every command; nil: done; guarded by mu
 	accept  map[string]bool // tokens; nil takes all; static after construction
 }
 
@@ -89,15 +92,56 @@ func (s *fakeServer) answer(conn *websocket.Conn, frame wire.ClientFrame) bool {
 	case wire.Watch:
 		s.write(wire.TypeBoard, s.board)
 		s.watched <- struct{}{}
+	case wire.Road:
+		s.roads = append(s.roads, b)
+		s.command(frame.ID, func() {
+			state := wire.RoadState{Change: b, Extent: wire.Extent{Segments: 2, LengthM: 1310, Names: []string{"X106"}}, InForce: true}
+			s.board.Roads = append(s.board.Roads, state)
+			s.write(wire.TypeRoad, state)
+		})
+	case wire.LiftRoad:
+		s.command(frame.ID, func() {
+			s.board.Roads = slices.DeleteFunc(s.board.Roads, func(r wire.RoadState) bool { return r.Change.Road == b.Road })
+		})
 	case wire.Ping:
 		s.write(wire.TypePong, wire.Pong{})
 	}
 	return true
 }
 
+// command does what a command asks for, answers it and shows the board, unless the
+// test refuses it. It needs s.mu.
+func (s *fakeServer) command(id string, do func()) {
+	if s.refusal != nil {
+		s.writeAnswer(wire.TypeRefused, id, *s.refusal)
+		return
+	}
+	do()
+	s.writeAnswer(wire.TypeDone, id, wire.Done{})
+	s.board.At++
+	s.write(wire.TypeBoard, s.board)
+}
+
+// refuse makes the answer to every command this one; nil: done.
+func (s *fakeServer) refuse(with *wire.Refused) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = with
+}
+
+// changes returns the changes to the roads that were asked for.
+func (s *fakeServer) changes() []wire.Road {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.roads)
+}
+
 // write needs s.mu.
-func (s *fakeServer) write(t wire.Type, body any) {
-	frame, err := wire.EncodeServer(t, "", body)
+func (s *fakeServer) write(t wire.Type, body any) { s.writeAnswer(t, "", body) }
+
+// writeAnswer needs s.mu.
+func (s *fakeServer) writeAnswer(t wire.Type, re string, body any) {
+	frame, err := wire.EncodeServer(t, re, body)
 	if err != nil {
 		s.t.Errorf("encode %s: %v", t, err)
 		return

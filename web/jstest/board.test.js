@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { look, MAX_DRIVERS, MAX_ROWS, MAX_TEXT, readBoard, text, Villages } from '../static/board.js';
+import { look, MAX_DRIVERS, MAX_ROWS, MAX_TEXT, readBoard, readRoad, text, Villages } from '../static/board.js';
 
 const golden = JSON.parse(readFileSync(new URL('../../ws/wire/testdata/server_board.json', import.meta.url))).b;
 
@@ -16,6 +16,11 @@ test('the board of the protocol is read', () => {
   assert.equal(b.driving[0].vehicle.plate, '贵H·D0217');
   assert.deepEqual(b.drivers.map((d) => d.look), ['coming', 'silent']);
   assert.equal(b.latency.p50, 3.1);
+  assert.deepEqual(b.roads, [readRoad(JSON.parse(readFileSync(new URL('../../ws/wire/testdata/server_road.json', import.meta.url))).b)]);
+  assert.deepEqual(b.roads[0], {
+    id: 'slide-2', point: { lat: 25.962018, lon: 109.151733 }, radius: 0, closed: true, pace: 1, limits: { kg: 0, height: 0, width: 0 },
+    from: 0, until: 1773532800000, note: 'landslide at the second bridge', segments: 2, length: 1310, names: ['X106'], inForce: true,
+  });
   assert.equal(b.numbers.waiting, 1);
   assert.equal(b.numbers.coming, 1);
   assert.deepEqual([b.numbers.onDuty, b.numbers.free, b.numbers.busy, b.numbers.silent], [2, 0, 1, 1]);
@@ -34,7 +39,10 @@ test('nothing breaks on what should not be there', () => {
     for (const f of Object.keys(golden.waiting[0])) check({ ...golden, waiting: [{ ...golden.waiting[0], [f]: v }] });
     for (const f of Object.keys(golden.driving[0].driver)) check({ ...golden, driving: [{ ...golden.driving[0], driver: { [f]: v } }] });
     for (const f of Object.keys(golden.drivers[0])) check({ ...golden, drivers: [{ ...golden.drivers[0], [f]: v }] });
-    check({ waiting: [v], driving: [v], ended: [v], drivers: [v], counts: v });
+    for (const f of Object.keys(golden.roads[0])) check({ ...golden, roads: [{ ...golden.roads[0], [f]: v }] });
+    for (const f of ['road', 'where', 'pace', 'max_kg', 'from', 'until', 'note', 'daily']) check({ ...golden, roads: [{ ...golden.roads[0], change: { ...golden.roads[0].change, [f]: v } }] });
+    for (const f of Object.keys(golden.roads[0].extent)) check({ ...golden, roads: [{ ...golden.roads[0], extent: { [f]: v } }] });
+    check({ waiting: [v], driving: [v], ended: [v], drivers: [v], roads: [v], counts: v });
   }
   check({});
 });
@@ -47,13 +55,23 @@ function check(b) {
     for (const f of ['seats', 'requestedAt', 'since', 'givesUpAt', 'overdue', 'place']) assert.ok(Number.isFinite(t[f]), f);
     for (const p of [t.pickup, t.dropoff]) assert.equal(typeof p.name, 'string');
   }
+  for (const r of out.roads) {
+    for (const f of ['id', 'note']) assert.equal(typeof r[f], 'string');
+    for (const f of ['closed', 'inForce']) assert.equal(typeof r[f], 'boolean');
+    for (const f of ['radius', 'from', 'until', 'segments', 'length']) assert.ok(Number.isFinite(r[f]), f);
+    for (const n of Object.values(r.limits)) assert.ok(Number.isFinite(n));
+    assert.ok(r.pace > 0 && r.pace <= 1 && r.names.length <= 8 && r.names.every((n) => n !== ''));
+    assert.ok(r.point === null || Number.isFinite(r.point.lat + r.point.lon));
+  }
+  for (const t of [...out.waiting, ...out.driving]) assert.equal(typeof t.cut, 'boolean');
   for (const d of out.drivers) assert.ok(d.fix === null || Number.isFinite(d.fix.lat + d.fix.lon));
   for (const n of Object.values(out.numbers)) assert.ok(Number.isFinite(n) && n >= 0);
 }
 
 test('lists are bounded, and nobody stands in one twice', () => {
   const many = Array.from({ length: 10_000 }, (_, i) => ({ trip: `t${i}`, id: `d${i}` }));
-  const b = readBoard({ waiting: many, driving: many, ended: many, drivers: many });
+  const b = readBoard({ waiting: many, driving: many, ended: many, drivers: many, roads: many.map((m) => ({ change: { road: m.id } })) });
+  assert.equal(b.roads.length, MAX_ROWS);
   assert.equal(b.waiting.length, MAX_ROWS);
   assert.equal(b.drivers.length, MAX_DRIVERS);
   assert.equal(readBoard({ waiting: [{ trip: 'a' }, { trip: 'a' }] }).waiting.length, 1);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { backoff, Client, comeBack, decode, encode, FIRST_MS, FrameError, LAST_MS, leastWait, MAX_FRAME, MAX_TRIPS, Newest, PROTOCOL, SUBPROTOCOL } from '../static/client.js';
+import { backoff, Client, comeBack, decode, encode, FIRST_MS, FrameError, LAST_MS, leastWait, MAX_ASKED, MAX_FRAME, MAX_TRIPS, Newest, PROTOCOL, SUBPROTOCOL } from '../static/client.js';
 import { FakeClock, FakeSocket, settle } from './fake.js';
 
 const WELCOME = { session: 's', role: 'operator', id: 'o1', area: 'liping', server_time: 1, heartbeat_s: 25, protocol: PROTOCOL };
 
 /** A client with everything in hand: its sockets, links and boards are kept in lists. */
 function rig({ token = async () => 'secret', random = () => 0.5, open } = {}) {
-  const r = { clock: new FakeClock(), sockets: [], links: [], boards: [], refusals: [] };
+  const r = { clock: new FakeClock(), sockets: [], links: [], boards: [], roads: [], refusals: [] };
   r.client = new Client({
     url: 'ws://here/ws',
     token,
@@ -21,6 +21,7 @@ function rig({ token = async () => 'secret', random = () => 0.5, open } = {}) {
     on: {
       link: (state, detail) => r.links.push({ state, ...detail }),
       board: (b) => r.boards.push(b),
+      road: (b) => r.roads.push(b),
       refused: (b) => r.refusals.push(b),
     },
   });
@@ -317,4 +318,61 @@ test('hurry tries at once when waiting, and only then', async () => {
   assert.equal(r.sockets.length, 2);
   await r.clock.pass(300);
   assert.equal(r.sockets.length, 2);
+});
+
+const commands = (socket) => socket.sent.filter((f) => f.id !== undefined);
+
+test('a command is answered by its id, whatever comes in between', async () => {
+  const r = await live();
+  const answers = [];
+  r.client.ask('road', { road: 'a' }).then((a) => answers.push(['a', a]));
+  r.client.ask('lift_road', { road: 'b' }).then((a) => answers.push(['b', a]));
+  const [one, two] = commands(r.socket());
+  assert.deepEqual([one.t, one.b, two.t], ['road', { road: 'a' }, 'lift_road']);
+  assert.match(one.id, /^[A-Za-z0-9_.:@-]{1,64}$/);
+  assert.notEqual(one.id, two.id);
+  r.socket().say('refused', { code: 'rate' });
+  r.socket().say('road', { change: { road: 'a' } });
+  r.socket().say('refused', { code: 'change_unknown' }, two.id);
+  r.socket().say('done', {}, 'somebody-elses');
+  r.socket().say('done', {}, one.id);
+  r.socket().say('done', {}, one.id);
+  await settle();
+  assert.deepEqual(answers, [['b', { refused: { code: 'change_unknown' } }], ['a', { done: {} }]]);
+  assert.deepEqual(r.refusals, [{ code: 'rate' }]);
+  assert.deepEqual(r.roads, [{ change: { road: 'a' } }]);
+});
+
+test('what was not answered is sent again as it was, after the truth and in order', async () => {
+  const r = await live();
+  let done = 0;
+  for (const road of ['a', 'b', 'c']) r.client.ask('lift_road', { road }).then(() => done++);
+  const before = commands(r.socket());
+  r.socket().say('done', {}, before[1].id);
+  r.socket().die(1006);
+  r.client.ask('lift_road', { road: 'd' }).then(() => done++);
+  await r.clock.pass(60_000);
+  r.socket().open();
+  r.socket().say('welcome', WELCOME);
+  assert.deepEqual(commands(r.socket()), []);
+  r.socket().say('truth', { at: 1, trips: [] });
+  r.socket().say('truth', { at: 2, trips: [] });
+  const after = commands(r.socket());
+  assert.deepEqual(after.slice(0, 2), [before[0], before[2]]);
+  assert.deepEqual(after.map((f) => f.b.road), ['a', 'c', 'd']);
+  for (const f of after) r.socket().say('done', {}, f.id);
+  await settle();
+  assert.equal(done, 4);
+});
+
+test('no more commands wait than the server takes, and stopping ends the waiting', async () => {
+  const r = await live();
+  const answers = [];
+  for (let i = 0; i <= MAX_ASKED; i++) r.client.ask('lift_road', { road: `r${i}` }).then((a) => answers.push(a.refused.code));
+  await settle();
+  assert.deepEqual(answers, ['rate']);
+  assert.equal(commands(r.socket()).length, MAX_ASKED);
+  r.client.stop();
+  await settle();
+  assert.equal(answers.filter((c) => c === 'lost').length, MAX_ASKED);
 });

@@ -21,7 +21,7 @@ function contrast(a, b) {
   return (x + 0.05) / (y + 0.05);
 }
 
-const STATES = ['waiting', 'asked', 'coming', 'riding', 'free', 'busy', 'silent', 'done', 'ended', 'other'];
+const STATES = ['waiting', 'asked', 'coming', 'riding', 'free', 'busy', 'silent', 'done', 'ended', 'other', 'closed', 'slow'];
 const PAIRS = [
   ...['ink', 'muted', ...STATES].flatMap((c) => ['surface', 'ground', 'hover'].map((under) => [c, under])),
   ['ink', 'paper'], ['bar-ink', 'bar'], ['bar-muted', 'bar'], ['ribbon-ink', 'ribbon'], ['accent-ink', 'accent'],

@@ -61,8 +61,8 @@ export class FakeSocket {
     this.onopen({});
   }
 
-  say(t, b = {}) {
-    this.raw(JSON.stringify({ t, b }));
+  say(t, b = {}, re = undefined) {
+    this.raw(JSON.stringify({ t, re, b }));
   }
 
   raw(data) {

@@ -24,14 +24,14 @@ test('the skeleton uses words that exist, and says them in English', () => {
 });
 
 test('the scripts use words that exist', () => {
-  for (const file of ['app.js', 'page.js', 'map.js', 'words.js']) {
+  for (const file of ['app.js', 'changes.js', 'page.js', 'map.js', 'words.js']) {
     for (const [, key] of read(file).matchAll(/say\('([\w.]+)'/g)) assert.ok(Object.hasOwn(en, key), `${file}: ${key}`);
   }
 });
 
 test('no word is left over', () => {
-  const page = ['index.html', 'app.js', 'page.js', 'map.js', 'words.js'].map(read).join('').replaceAll(/^  [\w']+: /gm, '');
-  const parts = /^legend|\./; // put together from a state or a kind
+  const page = ['index.html', 'app.js', 'changes.js', 'page.js', 'map.js', 'words.js'].map(read).join('').replaceAll(/^  [\w']+: /gm, '');
+  const parts = /^legend|\./; // put together from a state, a kind or a code
   for (const key of Object.keys(en)) assert.ok(parts.test(key) || page.includes(`'${key}'`) || page.includes(`"${key}"`), key);
 });
 

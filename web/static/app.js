@@ -1,6 +1,7 @@
 // Puts the page together: who is looking, the connection, and what is shown.
 
 import { readBoard, Villages } from './board.js';
+import { Changes } from './changes.js';
 import { Client } from './client.js';
 import { Focus } from './focus.js';
 import { Plan } from './map.js';
@@ -55,8 +56,9 @@ function serverNow() {
 const client = new Client({
   url: new URL('ws', location.href).href.replace(/^http/, 'ws'),
   token,
-  on: { link, board },
+  on: { link, board, road: (b) => changes.told(b) },
 });
+const changes = new Changes({ words, plan, now: serverNow, ask: (type, body) => client.ask(type, body) });
 
 // A token in the fragment never leaves the browser; it is taken out of the address
 // at once, so that it does not stay in the history either.
@@ -140,6 +142,7 @@ function board(b) {
   villages.learn(state.board);
   page.show(state.board);
   plan.show(state.board, villages.all());
+  changes.show(state.board.roads);
   highlight(false);
   showCounty();
   showPlanWords();
@@ -235,6 +238,7 @@ function showWords() {
   showPlanWords();
   page.tick();
   plan.refresh();
+  changes.refresh();
   highlight(false);
 }
 
@@ -244,6 +248,7 @@ function tick() {
   $('clock').dateTime = new Date(now).toISOString();
   showMore();
   page.tick();
+  changes.tick();
   setTimeout(tick, 1000 - (now % 1000));
 }
 

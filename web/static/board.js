@@ -30,6 +30,7 @@ export function readBoard(b) {
     at,
     area: text(b.area),
     waiting, driving, ended, drivers,
+    roads: list(b.roads, MAX_ROWS, readRoad),
     numbers: tally(b, at, waiting, ended),
     latency: readLatency(b.latency),
   };
@@ -81,6 +82,7 @@ function readTrip(t) {
     since: number(t.since, 0),
     givesUpAt: number(t.gives_up_at, 0),
     eta: number(t.pickup_eta, 0),
+    cut: t.cut === true,
     overdue: whole(t.overdue),
     place: whole(queue.place),
     booker: text(object(t.booker).role),
@@ -88,6 +90,31 @@ function readTrip(t) {
     vehicle: readVehicle(driver.vehicle),
     endedBy: text(end.by_role),
     endedWhy: text(end.why),
+  };
+}
+
+/** Reads a change to the roads; null when it has no name. */
+export function readRoad(r) {
+  const change = object(object(r).change);
+  const id = text(change.road);
+  if (id === '') return null;
+  const where = object(change.where);
+  const extent = object(r.extent);
+  const names = Array.isArray(extent.names) ? extent.names.slice(0, 8).map(text).filter(Boolean) : [];
+  return {
+    id,
+    point: readPoint(where),
+    radius: whole(where.radius_m),
+    closed: change.closed === true,
+    pace: change.pace > 0 && change.pace < 1 ? change.pace : 1,
+    limits: { kg: whole(change.max_kg), height: whole(change.max_height_cm), width: whole(change.max_width_cm) },
+    from: number(change.from, 0),
+    until: number(change.until, 0),
+    note: text(change.note),
+    segments: whole(extent.segments),
+    length: whole(extent.length_m),
+    names,
+    inForce: object(r).in_force === true,
   };
 }
 

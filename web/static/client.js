@@ -8,6 +8,8 @@ export const PROGRAM = 'cuntong-page/1';
 
 /** The longest frame that the server may send; see ws/wire. */
 export const MAX_FRAME = 2 << 20;
+/** How many commands may wait for their answers; the server takes no more. */
+export const MAX_ASKED = 16;
 /** How many trips are remembered for their versions. */
 export const MAX_TRIPS = 1000;
 
@@ -69,9 +71,9 @@ export function decode(text) {
   return { t: frame.t, re: typeof frame.re === 'string' ? frame.re : '', b: frame.b };
 }
 
-/** Writes a frame that carries no command. */
-export function encode(type, body) {
-  return JSON.stringify({ t: type, b: body });
+/** Writes a frame; one that carries a command has an id. */
+export function encode(type, body, id) {
+  return JSON.stringify({ t: type, id, b: body });
 }
 
 function isObject(v) {
@@ -122,13 +124,15 @@ export class Newest {
  *   'replaced'  {code}               connected elsewhere; start() again if a person asks
  *   'broken'    {code, why}          server and page do not understand each other
  *   'off'                            stop() was called
- * on.board(board) with every board, newest only. on.refused(body) with every refusal.
+ * on.board(board) with every board, newest only. on.road(body) with what a change to
+ * the roads concerns. on.refused(body) with every refusal that answers no command.
  */
 export class Client {
   #url; #token; #on; #open; #clock; #random;
   #socket = null; #run = 0; #timer = null; #beat = null;
   #failures = 0; #liveAt = 0; #heardAt = 0; #boardAt = 0; #drainMs = null;
   #newest = new Newest();
+  #asked = new Map(); #told = false; #count = 0; #name = '';
 
   /** token() returns a promise of a token, '' when a person has to give one first. */
   constructor({ url, token, on, open, clock = globalThis, random = Math.random }) {
@@ -138,11 +142,13 @@ export class Client {
     this.#open = open ?? ((u, p) => new WebSocket(u, p));
     this.#clock = clock;
     this.#random = random;
+    this.#name = Math.floor(random() * 2 ** 40).toString(36);
   }
 
   /** Connects, now. What was going on before is dropped. */
   start() {
     this.#drop();
+    this.#giveBack();
     this.#failures = 0;
     this.#connect();
   }
@@ -150,7 +156,33 @@ export class Client {
   /** Closes, for good until start(). */
   stop() {
     this.#drop();
+    this.#giveBack();
     this.#on.link('off', {});
+  }
+
+  /**
+   * Sends a command and returns a promise of its answer: {done} or {refused}. Until it
+   * is answered it is sent again, as it was, on every new connection: the server knows
+   * a repeat by its id. start() and stop() end the waiting.
+   */
+  ask(type, body) {
+    if (this.#asked.size >= MAX_ASKED) return Promise.resolve({ refused: { kind: 'limited', code: 'rate', say: '' } });
+    const id = `${this.#name}-${this.#now().toString(36)}-${++this.#count}`;
+    return new Promise((answer) => {
+      this.#asked.set(id, { type, body, answer });
+      if (this.#told) this.#send(type, body, id);
+    });
+  }
+
+  // Nobody knows what became of these.
+  #giveBack() {
+    for (const { answer } of this.#asked.values()) answer({ refused: { kind: 'unavailable', code: 'lost', say: '' } });
+    this.#asked.clear();
+  }
+
+  #answered(id, what) {
+    this.#asked.get(id)?.answer(what);
+    return this.#asked.delete(id);
   }
 
   /** Tries at once instead of waiting, if it is waiting: the machine is back on line. */
@@ -166,6 +198,7 @@ export class Client {
 
   #drop() {
     this.#run++;
+    this.#told = false;
     this.#clock.clearTimeout(this.#timer);
     this.#clock.clearTimeout(this.#beat);
     this.#timer = this.#beat = null;
@@ -219,8 +252,8 @@ export class Client {
     this.#send('hello', { token, now_ms: this.#now(), client: PROGRAM });
   }
 
-  #send(type, body) {
-    if (this.#socket?.readyState === 1) this.#socket.send(encode(type, body));
+  #send(type, body, id) {
+    if (this.#socket?.readyState === 1) this.#socket.send(encode(type, body, id));
   }
 
   // A phone line that died says nothing. Whoever stays quiet is asked, then given up.
@@ -255,14 +288,16 @@ export class Client {
     this.#take(frame);
   }
 
-  #take({ t, b }) {
+  #take({ t, re, b }) {
     switch (t) {
       case 'welcome': return this.#welcomed(b);
       case 'truth': return this.#truth(b);
       case 'trip': return void this.#newest.take(b);
       case 'board': return this.#board(b);
       case 'drain': return void (this.#drainMs = clamp(b.come_back_after_ms, 0, LONGEST_DRAIN_MS));
-      case 'refused': return this.#on.refused?.(b);
+      case 'road': return this.#on.road?.(b);
+      case 'done': return void this.#answered(re, { done: b });
+      case 'refused': return this.#answered(re, { refused: b }) ? undefined : this.#on.refused?.(b);
     }
   }
 
@@ -279,6 +314,9 @@ export class Client {
   #truth(b) {
     this.#newest.clear();
     if (Array.isArray(b.trips)) for (const trip of b.trips) this.#newest.take(trip);
+    if (this.#told) return;
+    this.#told = true;
+    for (const [id, { type, body }] of this.#asked) this.#send(type, body, id);
   }
 
   #board(b) {
@@ -294,6 +332,7 @@ export class Client {
 
   #closed(code) {
     this.#run++;
+    this.#told = false;
     this.#clock.clearTimeout(this.#beat);
     this.#socket = null;
     if (!comeBack(code)) {

@@ -258,6 +258,7 @@ export class Plan {
     ctx.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
     for (const m of this.#marks.values()) m.now = between(m.from, m.to, share);
     this.#paintTrips(ctx);
+    this.#paintChanges(ctx);
     this.#paintWaiting(ctx);
     for (const look of ORDER) {
       for (const m of this.#marks.values()) {
@@ -280,6 +281,16 @@ export class Plan {
       line(ctx, this.#projection.pixels(m.now), this.#projection.pixels(to));
     }
     ctx.setLineDash([]);
+    ctx.globalAlpha = 1;
+  }
+
+  // Where a road is closed, or slower or narrower than usual; faint outside of its hours.
+  #paintChanges(ctx) {
+    for (const r of this.#board.roads) {
+      if (!r.point) continue;
+      ctx.globalAlpha = r.inForce ? 1 : 0.4;
+      this.#paintMark(ctx, r.closed ? 'closed' : 'slow', this.#projection.pixels(r.point), 1.1);
+    }
     ctx.globalAlpha = 1;
   }
 

@@ -1,4 +1,4 @@
-// The shapes that stand for states, in tables and on the plan. Each state has a
+// The shapes that stand for states, and for roads that are not as usual, in tables and on the plan. Each state has a
 // shape of its own besides its colour: one reader in twelve does not see the colours
 // apart, and a screen across the room is seen by all of them.
 
@@ -13,6 +13,8 @@ export const SHAPES = new Map([
   ['done', 'M-5 .4L-1.6 4L5.2-3.6'],
   ['ended', 'M-4-4L4 4M4-4L-4 4'],
   ['other', 'M-4 0H4'],
+  ['closed', 'M6 0A6 6 0 1 1-6 0A6 6 0 1 1 6 0ZM-3.8-1.3V1.3H3.8V-1.3Z'],
+  ['slow', 'M0-6.4L6.2 5H-6.2ZM-.9-2.4V1.4H.9V-2.4ZM-.9 2.4V3.9H.9V2.4Z'],
 ]);
 
 /** Shapes that are lines and not areas. */

@@ -19,7 +19,8 @@ export function putName(node, name) {
   if (!chinese && node.lang) node.removeAttribute('lang');
 }
 
-function el(tag, cls, ...children) {
+/** Makes an element with a class and children. */
+export function el(tag, cls, ...children) {
   const node = document.createElement(tag);
   if (cls) node.className = cls;
   node.append(...children);
@@ -87,28 +88,37 @@ const cells = {
     fill: (td, t, { words }) => put(td, words.time(t.since)),
   },
   state: {
-    make: (td) => td.append(el('span', 'chip', mark('other'), el('span')), el('span', 'warn')),
+    make: (td) => td.append(el('span', 'chip', mark('other'), el('span')), el('span', 'warn'), el('span', 'soon')),
     fill(td, t, { words, now }) {
       setMark(td.firstChild.firstChild, t.look);
       if (td.dataset.look !== t.look) td.dataset.look = t.look;
       put(td.firstChild.lastChild, words.name('state', t.state));
-      put(td.lastChild, remark(t, words, now));
+      const warning = remark(t, words, now);
+      put(td.childNodes[1], warning);
+      put(td.lastChild, warning === '' ? expected(t, words) : '');
+      td.lastChild.title = td.lastChild.textContent && words.say('expectedAt');
     },
   },
 };
 
 const GIVING_UP_MS = 10 * 60_000;
 
-// What a dispatcher must not miss: a party about to be given up, a driver overdue,
-// why a trip came to nothing.
+// What a dispatcher must not miss: a party about to be given up, a road that is
+// closed ahead, a driver overdue, why a trip came to nothing.
 function remark(t, words, now) {
   const left = t.givesUpAt - now;
   if (t.look === 'waiting' && t.givesUpAt > 0 && left < GIVING_UP_MS) return words.say('minutesLeft', { time: words.span(left) });
+  if (t.cut) return words.say('cut');
   if ((t.look === 'coming' || t.look === 'riding') && t.overdue > 0) return words.say('overdue');
   if (t.state === 'cancelled' && t.endedBy) {
     return words.say('cancelledBy', { who: words.name('role', t.endedBy), why: words.name('why', t.endedWhy) });
   }
   return '';
+}
+
+// When somebody is expected at the pickup: one on his way, or one who is busy still.
+function expected(t, words) {
+  return t.eta > 0 && (t.state === 'parked' || t.state === 'assigned') ? words.say('expected', { time: words.time(t.eta) }) : '';
 }
 
 const tables = {

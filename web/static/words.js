@@ -62,6 +62,8 @@ const en = {
   state: 'State',
   notQueued: 'not in the queue',
   minutesLeft: '{time} left',
+  expected: '≈ {time}',
+  expectedAt: 'expected at the pickup',
   to: 'to',
 
   driving: 'Who drives',
@@ -71,6 +73,49 @@ const en = {
   vehicle: 'Vehicle',
   since: 'Since',
   overdue: 'overdue',
+  cut: 'no road',
+
+  roads: 'Roads today',
+  roadsEmpty: 'No road is closed.',
+  roadNew: 'Close a road…',
+  roadWhere: 'Where',
+  roadWhereHint: 'Click on the plan, or type latitude, longitude (WGS‑84).',
+  roadWhat: 'What',
+  roadRadius: 'How much',
+  roadUntil: 'Until',
+  roadNote: 'Why',
+  roadDo: 'Do it',
+  roadCancel: 'Cancel',
+  roadClosed: 'closed',
+  roadPace: 'at {n} % of the usual pace',
+  roadMass: 'up to {n} t',
+  roadHeight: 'up to {n} m high',
+  roadWide: 'up to {n} m wide',
+  roadNearest: 'the nearest road',
+  roadWithin: 'all within {distance}',
+  roadHours: '{n} hours',
+  roadDay: 'a day',
+  roadWeek: 'a week',
+  roadOpen: 'lifted by hand',
+  roadExtent: '{n} segments, {distance}',
+  roadSince: 'from {time}',
+  roadTo: 'until {time}',
+  roadNotNow: 'not at this hour',
+  roadNameless: 'road without a name',
+  roadLift: 'Lift',
+  roadSure: 'Really lift?',
+  roadLiftLabel: '{action} {road}',
+  roadTold: 'It holds: {road}, {extent}.',
+  roadLifted: 'Lifted: {road}.',
+  roadBadPlace: 'Give a place as two numbers, such as 26.0421, 109.1314.',
+  roadLongNote: 'This is too long. Keep it within 200 bytes.',
+  roadNoLink: 'There is no connection. It may not have been done: look at the list.',
+  'refused.road_unknown': 'There is no such road there. Move the place, or take a wider circle.',
+  'refused.change_unknown': 'It has been lifted already.',
+  'refused.no_roads': 'This server has no map of roads, so none can be closed.',
+  'refused.roads_full': 'Too many changes hold. Lift some first.',
+  'refused.window_over': 'That time is over.',
+  'refused.not_recording': 'The server cannot record anything now. Try again in a moment.',
 
   ended: 'Last ended',
   endedCaption: 'The last trips that ended, newest first',
@@ -201,6 +246,8 @@ const zh = {
   state: '状态',
   notQueued: '不在队列中',
   minutesLeft: '剩 {time}',
+  expected: '约 {time}',
+  expectedAt: '预计到达上车点',
   to: '到',
 
   driving: '谁在路上',
@@ -210,6 +257,49 @@ const zh = {
   vehicle: '车辆',
   since: '持续',
   overdue: '超时',
+  cut: '道路不通',
+
+  roads: '今日道路',
+  roadsEmpty: '没有封闭的道路。',
+  roadNew: '封闭道路…',
+  roadWhere: '地点',
+  roadWhereHint: '在图上点选，或输入纬度、经度（WGS-84）。',
+  roadWhat: '措施',
+  roadRadius: '范围',
+  roadUntil: '截止',
+  roadNote: '原因',
+  roadDo: '执行',
+  roadCancel: '取消',
+  roadClosed: '封闭',
+  roadPace: '车速为平常的 {n} %',
+  roadMass: '限重 {n} 吨',
+  roadHeight: '限高 {n} 米',
+  roadWide: '限宽 {n} 米',
+  roadNearest: '最近的一段路',
+  roadWithin: '{distance}以内的所有道路',
+  roadHours: '{n} 小时',
+  roadDay: '一天',
+  roadWeek: '一周',
+  roadOpen: '手动解除',
+  roadExtent: '{n} 段，{distance}',
+  roadSince: '{time} 起',
+  roadTo: '至 {time}',
+  roadNotNow: '此时不生效',
+  roadNameless: '无名道路',
+  roadLift: '解除',
+  roadSure: '确定解除？',
+  roadLiftLabel: '{action}{road}',
+  roadTold: '已生效：{road}，{extent}。',
+  roadLifted: '已解除：{road}。',
+  roadBadPlace: '请输入两个数字，例如 26.0421, 109.1314。',
+  roadLongNote: '太长，请不要超过 66 个汉字。',
+  roadNoLink: '没有连接，可能尚未执行：请查看列表。',
+  'refused.road_unknown': '该处没有这样的道路。请移动地点或扩大范围。',
+  'refused.change_unknown': '已经解除。',
+  'refused.no_roads': '本服务器没有道路数据，无法封闭道路。',
+  'refused.roads_full': '生效的措施太多，请先解除一些。',
+  'refused.window_over': '该时间已过。',
+  'refused.not_recording': '服务器暂时无法记录，请稍后再试。',
 
   ended: '最近结束',
   endedCaption: '最近结束的订单，最新的在先',
@@ -312,6 +402,12 @@ export class Words {
     return sentence.replace(/\{(\w+)\}/g, (all, name) => (Object.hasOwn(blanks, name) ? String(blanks[name]) : all));
   }
 
+  /** The sentence for a refusal: ours for a code that we know, else the server's. */
+  refusal({ code, say }) {
+    const key = `refused.${code}`;
+    return Object.hasOwn(this.#words, key) ? this.#words[key] : say;
+  }
+
   /** The word for one of a kind ('state', 'role', …); a value without a word of ours stands as it is. */
   name(kind, value) {
     const key = `${kind}.${value}`;
@@ -339,6 +435,11 @@ export class Words {
     return this.say('ms', { n: ms >= 100 ? Math.round(ms) : ms.toFixed(1) });
   }
 
+  /** The length of a road, which is not as round as a distance on the plan. */
+  length(m) {
+    return m >= 1000 ? this.say('km', { n: (m / 1000).toFixed(1) }) : this.say('metres', { n: m });
+  }
+
   /** A distance on the plan. */
   distance(m) {
     return m >= 1000 ? this.say('km', { n: m / 1000 }) : this.say('metres', { n: m });
@@ -350,6 +451,13 @@ export class Words {
     if (Number.isNaN(d.getTime())) return '';
     const parts = [d.getHours(), d.getMinutes(), ...(seconds ? [d.getSeconds()] : [])];
     return parts.map((n) => String(n).padStart(2, '0')).join(':');
+  }
+
+  /** A moment: a time of day, with the date unless it is the day of now. */
+  moment(at, now) {
+    const [d, today] = [new Date(at), new Date(now)];
+    const date = [d.getMonth() + 1, d.getDate()].map((n) => String(n).padStart(2, '0')).join('-');
+    return d.toDateString() === today.toDateString() ? this.time(at) : `${date} ${this.time(at)}`;
   }
 }
 
