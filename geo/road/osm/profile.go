@@ -145,32 +145,27 @@ func (p profile) at(x float64) float64 {
 // climbs adds up what a row of heights goes up and down, without swings that are
 // less than swing. Their difference is that of the ends.
 func climbs(heights []float64) (up, down float64) {
-	// turning is the last height that counts; extreme the farthest from it since, in
-	// the direction gone.
-	turning := heights[0]
-	low, high := turning, turning
-	rising := 0
-	add := func(to float64) {
-		up, down = up+max(to-turning, 0), down+max(turning-to, 0)
-		turning = to
+	from := heights[0] // the last turning point
+	peak := from       // the farthest since, in the direction gone
+	direction := 0.0   // 1 up, -1 down, 0 not decided
+	walk := func(to float64) {
+		up, down = up+max(to-from, 0), down+max(from-to, 0)
+		from = to
 	}
 	for _, h := range heights[1:] {
-		low, high = min(low, h), max(high, h)
 		switch {
-		case rising >= 0 && high-h >= swing && high > turning || rising == 0 && high-h >= swing:
-			add(high)
-			rising, low, high = -1, h, h
-		case rising <= 0 && h-low >= swing && low < turning || rising == 0 && h-low >= swing:
-			add(low)
-			rising, low, high = 1, h, h
+		case direction == 0 && math.Abs(h-from) >= swing:
+			direction, peak = math.Copysign(1, h-from), h
+		case (h-peak)*direction > 0:
+			peak = h
+		case (peak-h)*direction >= swing:
+			walk(peak)
+			direction, peak = -direction, h
 		}
 	}
-	switch {
-	case rising > 0:
-		add(high)
-	case rising < 0:
-		add(low)
+	if direction != 0 {
+		walk(peak)
 	}
-	add(heights[len(heights)-1])
+	walk(heights[len(heights)-1])
 	return up, down
 }
