@@ -72,6 +72,8 @@ func runChild(args []string) error {
 			return err
 		}
 		return memoryClient(ctx, args[1], args[2], n, args[4])
+	case len(args) == 1 && args[0] == "province":
+		return provinceChild(ctx)
 	case len(args) == 1 && args[0] == "positions-hub":
 		return positionsHub(ctx)
 	case len(args) == 1 && args[0] == "positions-bare":

@@ -32,6 +32,9 @@ var measures = []measure{
 	{[]string{"positions_in"}, single(positions)},
 	{[]string{"request_to_offer_p50", "request_to_offer_p50_everysec"}, latency},
 	{[]string{"rss_per_connection_kb"}, single(memory)},
+	{[]string{"nearest8_road_county_p99"}, single(nearestCounty)},
+	{[]string{"nearest8_road_province_p99", "road_position_us", "closure_effective_ms"}, province},
+	{[]string{"road_province_rss_mb"}, single(provinceMemory)},
 }
 
 // single makes a measure of one figure.

@@ -141,14 +141,17 @@ func usageNow(hub *ws.Hub) usage {
 	return u
 }
 
-// residentKB is VmRSS of this process.
-func residentKB() int64 {
+// residentKB is what this process has in memory.
+func residentKB() int64 { return statusKB("VmRSS") }
+
+// statusKB is a line of this process's status, -1 when it has none.
+func statusKB(name string) int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return -1
 	}
 	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			if err != nil {
 				return -1

@@ -319,7 +319,11 @@ func (r *redisChild) load(ctx context.Context, f fleet) error {
 }
 
 func (r *redisChild) search(ctx context.Context, client int, from geo.Point) ([]string, error) {
+	return r.searchWithin(ctx, client, from, searchRadiusKm)
+}
+
+func (r *redisChild) searchWithin(ctx context.Context, client int, from geo.Point, km float64) ([]string, error) {
 	return r.clients[client].GeoSearch(ctx, geoKey, &redis.GeoSearchQuery{
-		Longitude: from.Lon, Latitude: from.Lat, Radius: searchRadiusKm, RadiusUnit: "km", Sort: "ASC", Count: nearestK,
+		Longitude: from.Lon, Latitude: from.Lat, Radius: km, RadiusUnit: "km", Sort: "ASC", Count: nearestK,
 	}).Result()
 }

@@ -17,20 +17,27 @@ type Row struct {
 	Baseline      string  `json:"baseline"` // what it is compared with
 	BaselineValue float64 `json:"baseline_value"`
 	Ratio         float64 `json:"ratio"`  // Value / BaselineValue, unless the measure says otherwise
-	Budget        float64 `json:"budget"` // the bound on Ratio
+	Budget        float64 `json:"budget"` // the bound on Ratio, or on Value when Absolute
 	Within        bool    `json:"within"`
 
 	// AtLeast makes Budget a lower bound; otherwise it is an upper one.
 	AtLeast bool `json:"at_least,omitempty"`
+	// Absolute makes Budget a bound on Value, in Unit: a promise in seconds or bytes
+	// that no faster baseline can break.
+	Absolute bool `json:"absolute,omitempty"`
 }
 
 // compare makes the row of a figure and its baseline.
 func compare(r Row) Row {
 	r.Ratio = r.Value / r.BaselineValue
+	judged := r.Ratio
+	if r.Absolute {
+		judged = r.Value
+	}
 	if r.AtLeast {
-		r.Within = r.Ratio >= r.Budget
+		r.Within = judged >= r.Budget
 	} else {
-		r.Within = r.Ratio <= r.Budget
+		r.Within = judged <= r.Budget
 	}
 	return r
 }
@@ -50,8 +57,12 @@ func PrintTable(w io.Writer, rows []Row) error {
 				verdict = "SHORT"
 			}
 		}
+		budget := figure(r.Budget)
+		if r.Absolute {
+			budget += " " + r.Unit
+		}
 		fmt.Fprintf(t, "%s\t%s %s\t%s %s\t%s\t%s %s\t%s\n", r.Name, figure(r.Value), r.Unit,
-			figure(r.BaselineValue), r.Baseline, figure(r.Ratio), bound, figure(r.Budget), verdict)
+			figure(r.BaselineValue), r.Baseline, figure(r.Ratio), bound, budget, verdict)
 	}
 	return t.Flush()
 }
