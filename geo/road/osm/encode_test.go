@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"cuntong/geo"
 	"cuntong/geo/road"
 )
 
@@ -348,4 +350,61 @@ func FuzzScan(f *testing.F) {
 		Read(context.Background(), bytes.NewReader(data), int64(len(data)), Options{Keep: 1})
 		scan(context.Background(), bytes.NewReader(data), visitor{node: (&places{found: map[string]int{}, dropped: map[string]int{}}).node})
 	})
+}
+
+var rewrite = flag.Bool("rewrite", false, "write testdata/hamlet.osm.pbf anew")
+
+// hamlet is a small extract with Chinese tags, as an operator in Guizhou may have it.
+func hamlet() *extract {
+	e := town().
+		way("abcd", "highway=secondary ref=S308 maxspeed=40 surface=沥青").
+		way("dDC", "highway=unclassified name=岩脚村组路 surface=水泥 maxweight=10吨 maxwidth=2.2").
+		way("CBb", "highway=track surface=泥土 tracktype=grade4").
+		way("de", "highway=construction").
+		way("AB", "highway=footway").
+		relation("from:w1 via:nb to:w3", "type=restriction restriction=no_left_turn")
+	e.nodes = append(e.nodes,
+		extractNode{'镇', 26.001, 108.003, "place=town name=岩脚镇 name:en=Yanjiao alt_name=岩脚;老岩脚"},
+		extractNode{'村', 26.0055, 108.010, "place=village name=大坪村"},
+		extractNode{'寨', 26.0052, 108.016, "place=hamlet"},
+	)
+	return e
+}
+
+// TestHamletFile keeps the file that other packages' tests import the same as hamlet.
+func TestHamletFile(t *testing.T) {
+	path := filepath.Join("testdata", "hamlet.osm.pbf")
+	if *rewrite {
+		if err := os.WriteFile(path, hamlet().pbf(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(data, hamlet().pbf()) {
+		t.Fatalf("%s is not what the test says (%v); run: go test ./geo/road/osm -run Hamlet -rewrite", path, err)
+	}
+}
+
+func TestHamlet(t *testing.T) {
+	g, sum := hamlet().read(t, Options{})
+	byName := map[string]road.Segment{}
+	for id := range road.SegmentID(g.Segments()) {
+		s := g.Segment(id)
+		byName[s.Name] = s
+	}
+	village, national := byName["岩脚村组路"], byName["S308"]
+	if village.Surface != road.Paved || village.Limits != (road.Limits{MaxMass: 10_000, MaxWidth: 220}) {
+		t.Errorf("the village road: %+v", village)
+	}
+	if national.SpeedForward != 40 || national.Surface != road.Paved || sum.Turns == 0 {
+		t.Errorf("the provincial road: %+v, %d turns", national, sum.Turns)
+	}
+	villages, places, err := ReadPlaces(t.Context(), filepath.Join("testdata", "hamlet.osm.pbf"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, _ := villages.Village(geo.VillageID(fmt.Sprint("n", int('镇'))))
+	if v.Name != "岩脚镇" || !slices.Equal(v.Aliases, []string{"Yanjiao", "岩脚", "老岩脚"}) || villages.Len() != 2 || len(places.Dropped) != 1 {
+		t.Errorf("%d places, %+v, dropped %+v", villages.Len(), v, places.Dropped)
+	}
 }
