@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -26,13 +27,15 @@ const (
 )
 
 // commit records the batch's facts and then tells its notices. Nothing is told
-// that is not recorded.
+// that is not recorded. More facts than one append holds go in several: each fact
+// leaves a state that may be, so a journal that ends between two of them is good,
+// and nobody has been told of either.
 func (e *Engine) commit(ctx context.Context, b *batch) error {
-	if len(b.facts) > 0 {
-		if err := e.append(ctx, b.facts); err != nil {
+	for facts := range slices.Chunk(b.facts, MaxBatchFacts) {
+		if err := e.append(ctx, facts); err != nil {
 			return err
 		}
-		e.unsaved += len(b.facts)
+		e.unsaved += len(facts)
 	}
 	if len(b.notices) > 0 {
 		e.cfg.Teller.Tell(b.notices)

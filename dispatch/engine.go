@@ -208,10 +208,8 @@ func (e *Engine) untilDue() time.Duration {
 	return max(wait, 0)
 }
 
-// batchFull is when a batch is recorded before more is decided. One Apply adds at
-// most three facts for each of its maxDue deadlines and one for each driver sent
-// home, so a batch stays below MaxBatchFacts.
-const batchFull = MaxBatchFacts - 3*maxDue - maxSentHome
+// batchFull is when a batch is recorded before more is decided.
+const batchFull = MaxBatchFacts / 2
 
 // step takes everything that waits and brings it to its end: decided, recorded, told.
 func (e *Engine) step(ctx context.Context) error {

@@ -124,48 +124,48 @@ func (r *run) endChanges() {
 	}
 }
 
-// review looks at every open trip again after the roads have changed: drivers under
-// way are timed anew, those who cannot come any more are let go, and those who wait
-// may have better luck.
+// review puts every open trip on the list of those to look at again, because the
+// roads have changed: those with a driver first, each part first come first.
 func (r *run) review() {
 	if !r.reviewing {
 		return
 	}
 	r.reviewing = false
 	c := r.core
-	var bound, waiting []*Trip
+	var trips []*Trip
 	for _, entry := range c.deadlines.heap {
-		switch t := c.trips[entry.trip]; t.State {
-		case Parked:
-			waiting = append(waiting, t)
-		case Requested:
-		default:
-			bound = append(bound, t)
+		trips = append(trips, c.trips[entry.trip])
+	}
+	slices.SortFunc(trips, inQueueOrder)
+	c.relook = nil
+	for _, withDriver := range []bool{true, false} {
+		for _, t := range trips {
+			if t.State.HasDriver() == withDriver {
+				c.relook = append(c.relook, t.ID)
+			}
 		}
-	}
-	slices.SortFunc(bound, inQueueOrder)
-	slices.SortFunc(waiting, inQueueOrder)
-	for _, t := range bound {
-		r.retime(t)
-	}
-	for _, t := range waiting {
-		c.relook = append(c.relook, t.ID)
 	}
 }
 
-// maxRelook bounds the parked trips that are looked at again in one step after the
-// roads have changed; the rest follow in the next.
+// maxRelook bounds the trips that are looked at again in one step after the roads
+// have changed; the rest follow at once in the next.
 const maxRelook = 64
 
-// lookAgain lets parked trips contend on roads that have changed.
+// lookAgain judges trips on roads that have changed: drivers under way are timed
+// anew, those who cannot come any more are let go, and those who wait may have better luck.
 func (r *run) lookAgain() {
 	c := r.core
 	n := min(len(c.relook), maxRelook)
 	ids := c.relook[:n]
 	c.relook = c.relook[n:]
 	for _, id := range ids {
-		if t := c.trips[id]; t != nil && t.State == Parked && r.now < t.Patience {
+		t := c.trips[id]
+		switch {
+		case t == nil || !t.State.Open():
+		case t.State == Parked && r.now < t.Patience:
 			r.contest([]*Trip{t})
+		case t.State == Offered || t.State.HasDriver():
+			r.retime(t)
 		}
 	}
 }
