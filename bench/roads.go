@@ -18,8 +18,8 @@ import (
 
 // The measures of the roads, on generated networks: who are the 8 soonest by road
 // among drivers who stand anywhere on them, one to seven junctions. Their budgets are
-// absolute. Beside Dijkstra's search one sees what the hierarchy is for: where one
-// driver in a hundred is free it is quicker, where all are it need not be.
+// absolute. Dijkstra's search beside them is the quicker one where all are free and
+// eight are soon met; it is the other case that the hierarchy is for.
 const (
 	roadSeed    = 20260301
 	roadClass   = geo.Minivan

@@ -160,6 +160,23 @@ func TestVehiclesFollowGivenRoads(t *testing.T) {
 	}
 }
 
+// TestNobodyDrivesFasterThanACarCan: beside the road a few metres may take no time.
+func TestNobodyDrivesFasterThanACarCan(t *testing.T) {
+	d := idleDriver(t)
+	d.swarm.cfg.Roads = noTime{}
+	d.driveTo(d.swarm.plan.Nearby(d.spot, false, d.rng).Point, time.Now())
+	if speed := d.way.speed / d.swarm.plan.Scenario.TimeScale; speed > 40.1 {
+		t.Errorf("he drives %.0f metres a second", speed)
+	}
+}
+
+// noTime is all it takes to get anywhere.
+type noTime struct{ geo.Crow }
+
+func (noTime) Travel(from, to geo.Spot, by geo.Drive) (geo.Leg, bool) {
+	return geo.Leg{Duration: time.Millisecond}, true
+}
+
 // noWay has no road to anywhere.
 type noWay struct{ geo.Crow }
 
