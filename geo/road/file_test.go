@@ -207,7 +207,7 @@ func walk(g *Graph) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(fileOf(f, scattered(4, 6, 9).Build()))
+	f.Add(fileOf(f, scattered(4, 8, 12).Build()))
 	f.Add([]byte(fileMagic))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range [][]byte{data, sealed(data)} {

@@ -308,6 +308,23 @@ func TestBadExtracts(t *testing.T) {
 	}
 }
 
+// TestFlippedExtract changes every byte of an extract without a checksum: it ends with
+// an error or a network, never with a panic.
+func TestFlippedExtract(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		e := hamlet()
+		e.raw, e.plain = true, plain
+		data := e.pbf()
+		for i := range data {
+			for _, x := range []byte{0x01, 0x80, 0xff} {
+				data[i] ^= x
+				readAll(data)
+				data[i] ^= x
+			}
+		}
+	}
+}
+
 // blockEnds are the bytes at which a block ends.
 func blockEnds(data []byte) (ends []int) {
 	in := &blocks{r: bufio.NewReader(bytes.NewReader(data))}
@@ -340,16 +357,42 @@ func TestBomb(t *testing.T) {
 // network, never with a panic.
 func FuzzScan(f *testing.F) {
 	for _, raw := range []bool{true, false} {
-		e := town().way("abcd", "highway=primary").way("dcba", "highway=track surface=mud").relation("from:w1 via:nd to:w2", "type=restriction restriction=no_left_turn")
+		e := hamlet()
 		e.raw = raw
 		f.Add(e.pbf())
 		e.plain = true
 		f.Add(e.pbf())
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		Read(context.Background(), bytes.NewReader(data), int64(len(data)), Options{Keep: 1})
-		scan(context.Background(), bytes.NewReader(data), visitor{node: (&places{found: map[string]int{}, dropped: map[string]int{}}).node})
-	})
+	f.Fuzz(func(t *testing.T, data []byte) { readAll(data) })
+}
+
+// FuzzBlock is FuzzScan behind the frame and the compression, where most of what a
+// fuzzer makes up ends.
+func FuzzBlock(f *testing.F) {
+	e := hamlet()
+	strs := table{""}
+	groups := [][]byte{e.nodeGroup(&strs), e.wayGroup(&strs), e.relationGroup(&strs)}
+	e.plain = true
+	groups = append(groups, e.nodeGroup(&strs))
+	var texts []byte
+	for _, s := range strs {
+		texts = appendBytes(texts, 1, []byte(s))
+	}
+	block := appendBytes(nil, 1, texts)
+	for _, group := range groups {
+		block = appendBytes(block, 2, group)
+	}
+	f.Add(block)
+	frame := extract{raw: true}
+	header := frame.block("OSMHeader", nil)
+	f.Fuzz(func(t *testing.T, data []byte) { readAll(slices.Concat(header, frame.block("OSMData", data))) })
+}
+
+func readAll(data []byte) {
+	Read(context.Background(), bytes.NewReader(data), int64(len(data)), Options{Keep: 1})
+	p := &places{found: map[string]int{}, dropped: map[string]int{}}
+	scan(context.Background(), bytes.NewReader(data), visitor{node: p.node, way: p.way})
+	geo.NewGazetteer(p.villages)
 }
 
 var rewrite = flag.Bool("rewrite", false, "write testdata/hamlet.osm.pbf anew")
