@@ -1,12 +1,17 @@
 package ws
 
-import "time"
+import (
+	"time"
+
+	"cuntong/ws/wire"
+)
 
 // pace is how fast one client sends, and how much of it is of no use. It is owned
 // by the reader. Times are milliseconds of the hub's uptime.
 type pace struct {
 	frames  meter // taken in
 	excess  meter // turned away
+	asking  meter // questions that cost the area a search
 	toldAt  int64 // when the client was last told of something that has no command id
 	badFrom int64 // when the present minute of counting malformed frames began
 	bad     int32 // malformed frames since
@@ -52,6 +57,11 @@ func (p *pace) frame(now int64, cfg *Config) verdict {
 		return shed
 	}
 	return flood
+}
+
+// question judges one more question.
+func (p *pace) question(now int64) bool {
+	return p.asking.take(now*1000, wire.QuestionEvery.Microseconds(), wire.QuestionBurst)
 }
 
 // malformed counts a malformed frame and says whether it is one too many.

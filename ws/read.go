@@ -183,9 +183,9 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 		return
 	}
 	awaited := awaitedBy(f)
-	if !c.lanes.ask(awaited, now.up, &c.hub.cfg) {
+	if f.Type == wire.TypeRoute && !c.pace.question(now.up) || !c.lanes.ask(awaited, now.up, &c.hub.cfg) {
 		c.refuse(f, wire.Refused{Kind: wire.KindLimited, Code: wire.CodeRate, RetryAfterMS: 1000,
-			Say: "Too many of your commands wait for an answer. Wait for those first.", Trip: string(tripOf(f))}, now)
+			Say: "Too many of your commands wait for an answer, or you ask for routes too often. Wait a second.", Trip: string(tripOf(f))}, now)
 		return
 	}
 	if no := p.area.Submit(in); no != nil {

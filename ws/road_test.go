@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -162,6 +163,30 @@ func TestRoutesWaitingAreBounded(t *testing.T) {
 	}
 	p.send(wire.TypeRoute, "", wire.Route{Trip: "t1"})
 	w.eventually("the place is free again", func() bool { return count[dispatch.AskRoute](w.area) == 3 })
+}
+
+// Nor do they come as fast as other frames.
+func TestRoutesAreRare(t *testing.T) {
+	p := pace{}
+	asked := 0
+	for now := int64(1); now <= 10_000; now += 50 { // 20 a second for ten seconds
+		if p.question(now) {
+			asked++
+		}
+	}
+	if want := wire.QuestionBurst + 9; asked < want || asked > want+1 {
+		t.Errorf("%d questions in 10 s, want about %d", asked, want)
+	}
+	still := time.Now()
+	w := newWorld(t, func(c *Config) { c.Now = func() time.Time { return still } })
+	phone := w.connect(passenger)
+	for range wire.QuestionBurst + 1 {
+		phone.send(wire.TypeRoute, "", wire.Route{Trip: "t1"})
+	}
+	for range wire.QuestionBurst {
+		phone.want(wire.TypeRoute)
+	}
+	phone.wantRefused("", wire.CodeRate)
 }
 
 // A change is told to all connections of the operator who made it.

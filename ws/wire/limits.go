@@ -40,4 +40,6 @@ const (
 	SilentAfter     = 60 * time.Second // without any frame the connection counts as dead
 	FramesPerSecond = 20               // that a client may send in the long run
 	FrameBurst      = 60               // that it may send at once
+	QuestionEvery   = time.Second      // between two questions about a route, in the long run
+	QuestionBurst   = 5                // that may come at once
 )
