@@ -65,15 +65,15 @@ func (c county) router() geo.Router {
 	return road.NewToday(c.roads)
 }
 
-// tellRoads logs what drives are estimated by, and which villages it does not know.
-func (s *server) tellRoads() {
+// tellRoads logs what drives are estimated by, and which villages the router does not
+// find on its roads.
+func (s *server) tellRoads(router geo.Router) {
 	g := s.county.roads
 	if g == nil {
 		s.log.Info("no roads are known: drives are estimated by straight line", "circuity", geo.DefaultCircuity)
 		return
 	}
 	s.log.Info("roads", "junctions", g.Junctions(), "segments", g.Segments(), "km", int(g.Length()/1000), "source", g.Source(), "licence", g.Licence())
-	router := s.county.router()
 	var far []string
 	for v := range s.county.villages.All() {
 		for _, p := range stops(v) {

@@ -58,7 +58,6 @@ func (s *server) build(ctx context.Context) (err error) {
 	if s.county, err = s.cfg.county(); err != nil {
 		return err
 	}
-	s.tellRoads()
 	var made bool
 	if s.key, made, err = loadOrMakeKey(s.cfg.SecretFile, s.cfg.DataDir); err != nil {
 		return err
@@ -136,7 +135,11 @@ func (s *server) buildEngines() error {
 	s.engines = map[geo.AreaID]*dispatch.Engine{}
 	s.outsideEvents = newOutsideMetric(s.registry)
 	metrics := dispatch.NewMetrics(s.registry)
-	for _, area := range s.county.areas {
+	for i, area := range s.county.areas {
+		router := s.county.router()
+		if i == 0 {
+			s.tellRoads(router)
+		}
 		ledger := s.store.Area(area.ID)
 		router, err := s.outsideRouter(s.county.router())
 		if err != nil {
