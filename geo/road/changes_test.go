@@ -186,7 +186,7 @@ func TestNoDriveRunsIntoADailyClosing(t *testing.T) {
 			if v.closable(today, from, changes) { // he leaves it at the usual speed, which is quicker than a slow one
 				continue
 			}
-			by := geo.Drive{Class: class, Leaves: now.Add(time.Duration(rng.IntN(2)*rng.IntN(24*60)) * time.Minute)}
+			by := geo.Drive{Class: class, Leaves: now.Add(time.Duration(rng.IntN(2)*(rng.IntN(30*60)-6*60)) * time.Minute)}
 			if c := changes[rng.IntN(len(changes))]; c.Daily != nil && rng.IntN(2) == 0 { // just before
 				by.Leaves = c.Daily.Next(by.Leaves).Add(-time.Duration(rng.IntN(240)) * time.Second)
 			}
@@ -299,6 +299,24 @@ func TestSetSaysWhatComesNext(t *testing.T) {
 	}
 }
 
+func TestADailyChangeBegins(t *testing.T) {
+	ms := func(h int) int64 { return noon.Add(time.Duration(h) * time.Hour).UnixMilli() }
+	for name, c := range map[string]struct {
+		change geo.RoadChange
+		want   int64
+	}{
+		"tonight":                  {geo.RoadChange{}, ms(10)},
+		"in the middle of a night": {geo.RoadChange{From: ms(12)}, ms(12)},
+		"on a later day":           {geo.RoadChange{From: ms(20)}, ms(34)},
+		"not before it is over":    {geo.RoadChange{Until: ms(10)}, always},
+	} {
+		c.change.Daily = ban
+		if got := begins(c.change, noon); got != c.want {
+			t.Errorf("%s: %v, want %v", name, time.UnixMilli(got), time.UnixMilli(c.want))
+		}
+	}
+}
+
 // Every segment that comes within the circle is concerned, and no other; here by
 // looking at points a metre apart.
 func TestConcernedIsWhatLiesInTheCircle(t *testing.T) {
@@ -342,6 +360,21 @@ func TestConcernedIsWhatLiesInTheCircle(t *testing.T) {
 	}
 }
 
+// To the east a circle is more degrees wide than it is high.
+func TestCircleIsRound(t *testing.T) {
+	k := newSketch(t)
+	for _, east := range []float64{-10_000, 10_000, -10_200, 10_200} {
+		k.road(k.junction(east, -10), k.junction(east, 10), nil)
+	}
+	for _, north := range []float64{-10_000, 10_000, -10_200, 10_200} {
+		k.road(k.junction(-10, north), k.junction(10, north), nil)
+	}
+	center := at(0, 0)
+	if got, want := NewToday(k.b.Build()).concerned(geo.Stretch{Center: &center, Radius: 10_100}), []SegmentID{0, 1, 4, 5}; !slices.Equal(got, want) {
+		t.Errorf("10 km about the middle are segments %v, want %v", got, want)
+	}
+}
+
 func TestExtent(t *testing.T) {
 	k := newSketch(t)
 	for i := range 12 {
@@ -353,6 +386,7 @@ func TestExtent(t *testing.T) {
 			}
 		})
 	}
+	k.road(k.junction(0, 50), k.junction(2000, 50), func(s *Segment) { s.Flags = NoForward | NoBackward }) // nobody drives it anyway
 	today := NewToday(k.b.Build())
 	middle := at(1000, 0)
 	for name, c := range map[string]struct {

@@ -123,6 +123,8 @@ func TestLocatePrefers(t *testing.T) {
 	up := k.road(middle, north, nil)
 	oneWay := k.road(k.junction(-2000, 5000), k.junction(2000, 5000), func(s *Segment) { s.Flags = NoBackward })
 	back := k.road(k.junction(2000, 5012), k.junction(-2000, 5012), func(s *Segment) { s.Flags = NoBackward })
+	reversed := k.road(k.junction(2000, 9012), k.junction(-2000, 9012), func(s *Segment) { s.Flags = NoForward })
+	k.road(k.junction(-2000, 9000), k.junction(2000, 9000), func(s *Segment) { s.Flags = NoForward })
 	wrong := k.road(k.junction(-2000, 7010), k.junction(2000, 7010), func(s *Segment) { s.Flags = NoBackward })
 	tunnel := k.road(k.junction(-2000, -5000), k.junction(2000, -5000), func(s *Segment) { s.Flags = Tunnel })
 	over := k.road(k.junction(0, -5010), k.junction(2000, -5010), nil)
@@ -146,6 +148,7 @@ func TestLocatePrefers(t *testing.T) {
 		{"across at the crossing, heading north", at(12, 5), 0, up, 1},
 		{"the lane of a dual carriageway nearer to it", at(0, 5003), -1, oneWay, 0},
 		{"the lane that goes so, though the other is nearer", at(0, 5003), 270, back, 1},
+		{"the lane drawn the other way", at(0, 9003), 90, reversed, -1},
 		{"the wrong way, where nothing else is", at(0, 7000), 250, wrong, -1},
 		{"not the tunnel", at(500, -5002), -1, over, 0},
 		{"the tunnel, where nothing else is", at(-500, -5002), -1, tunnel, 0},

@@ -420,6 +420,45 @@ func TestLineIsTheDrive(t *testing.T) {
 	}
 }
 
+// A finder aimed once is right for who leaves by day, at dusk and at night, whatever
+// was asked before, and after the roads have changed if it is aimed again.
+func TestFinderThroughTheDay(t *testing.T) {
+	r := newMountains(t, 200, 11)
+	today := NewToday(r.g)
+	points := benchSpots(seeded(4), r.g)
+	f := today.NewFinder(geo.Minibus)
+	slow := geo.RoadChange{ID: "ice", Pace: 0.3, Daily: ban}
+	closed := geo.RoadChange{ID: "flood", Closed: true, Where: geo.Stretch{Center: &points[0], Radius: 3000}}
+	dusk := geo.RoadChange{ID: "market", Pace: 0.6, Daily: &geo.Hours{From: 17 * 60, Until: 23 * 60, Zone: 480}}
+	paces := map[time.Duration]bool{}
+	for i, changes := range [][]geo.RoadChange{{slow}, {slow, closed, dusk}, {closed}, {slow, dusk}, nil, {slow}} {
+		now := noon.Add(time.Duration(7*i) * time.Hour)
+		today.Set(changes, now)
+		to := today.Locate(points[10], -1)
+		f.Aim(to)
+		for hours := range 48 {
+			leaves := now.Add(time.Duration(hours-24) * 59 * time.Minute)
+			from := today.Locate(points[20+hours%3], -1)
+			want, wantOK := today.Travel(from, to, geo.Drive{Class: geo.Minibus, Leaves: leaves})
+			if got, ok := f.From(from, leaves); got != want || ok != wantOK {
+				t.Fatalf("set at %v, leaving at %v: %v %v, want %v %v", now, leaves, got, ok, want, wantOK)
+			}
+			if i == 0 && hours%3 == 0 {
+				paces[want.Duration] = true
+				if arrives := leaves.Add(want.Duration); want.Duration < 2*time.Hour && ban.Hold(leaves) != ban.Hold(arrives) {
+					continue
+				}
+				if slowly, _ := today.Travel(from, to, geo.Drive{Class: geo.Minibus, Leaves: noon.Add(12 * time.Hour)}); ban.Hold(leaves) != (slowly == want) {
+					t.Fatalf("leaving at %v: %v; on ice %v", leaves, want, slowly)
+				}
+			}
+		}
+	}
+	if len(paces) != 2 {
+		t.Errorf("%d paces, by day and by night", len(paces))
+	}
+}
+
 func TestMatrixIsTravel(t *testing.T) {
 	rng := random(t)
 	for range 40 {
@@ -466,11 +505,14 @@ func TestManyAskAtOnce(t *testing.T) {
 	for _, c := range changes {
 		today.Set(c, noon)
 		alone.Set(c, noon)
+		var want [8][]geo.Leg
+		for i := range want {
+			want[i] = askAll(alone, points[i:], i)
+		}
 		var all sync.WaitGroup
-		for i := range 8 {
-			want := askAll(alone, points[i:], i)
+		for i := range want {
 			all.Go(func() {
-				if got := askAll(today, points[i:], i); !slices.Equal(got, want) {
+				if got := askAll(today, points[i:], i); !slices.Equal(got, want[i]) {
 					t.Errorf("reader %d got other answers than one alone", i)
 				}
 			})
@@ -480,7 +522,7 @@ func TestManyAskAtOnce(t *testing.T) {
 }
 
 func askAll(t *Today, points []geo.Point, i int) (legs []geo.Leg) {
-	class := vehicles[i%len(vehicles)]
+	class := vehicles[i%2]
 	f := t.NewFinder(class)
 	for n := range 20 {
 		from, to := t.Locate(points[2*n], -1), t.Locate(points[2*n+1], 90)
