@@ -176,7 +176,7 @@ func (r *run) decideOn(t *Trip, options []option) {
 // driver it waits for should be free it is looked at in any case.
 const (
 	etaMatters = 2 * time.Minute
-	lookAgain  = 30 * time.Second
+	lookAfter  = 30 * time.Second
 )
 
 // park lets t wait. eta is when a busy driver is expected at the pickup who will be
@@ -184,7 +184,7 @@ const (
 func (r *run) park(t *Trip, eta, free Instant) {
 	until := r.core.parkedUntil(r.now, t)
 	if free != 0 {
-		until = min(until, max(free, r.now).Add(lookAgain))
+		until = min(until, max(free, r.now).Add(lookAfter))
 	}
 	_, open := r.core.direct(r.now, t.Order)
 	if t.State == Parked && t.Deadline > r.now && t.Cut == !open && (eta == 0) == (t.PickupETA == 0) && eta.Sub(t.PickupETA).Abs() < etaMatters {
