@@ -96,7 +96,7 @@ func (m *metric) update(lanes []Lane, weightOf func(Lane) weight) {
 			}
 		})
 	}
-	const aTriangleWeighedAgain = 4 // costs so many times one of a full customisation
+	const aTriangleWeighedAgain = 8 // costs about so many times one of a full customisation
 	work := m.h.triangles/aTriangleWeighedAgain + len(m.up)/aTriangleWeighedAgain
 	for i := 0; i < len(m.dirty); i++ {
 		// A change dirties later links only, some in the same word.
