@@ -1,6 +1,7 @@
 // Package terrain invents mountain roads: for a demo without a map, and for
 // measurements on networks larger than any at hand. The same [Params] give the same
-// roads. Nothing in it is real, and the graph says so as its source.
+// roads, on one kind of processor (another may round a fused multiplication
+// otherwise). Nothing in it is real, and the graph says so as its source.
 //
 // How a county comes about, one file each:
 //
