@@ -133,11 +133,20 @@ func (s *state) set(changes []effect) {
 		segment SegmentID
 		share   float32
 	}
-	var touched []before
-	for _, c := range slices.Concat(s.changes, changes) {
-		for _, segment := range c.segments {
-			touched = append(touched, before{segment, s.share[segment]})
+	var touched []before // by what is lifted and what is new
+	for _, lists := range [2][2][]effect{{s.changes, changes}, {changes, s.changes}} {
+		for _, c := range lists[0] {
+			if slices.ContainsFunc(lists[1], c.same) {
+				continue
+			}
+			for _, segment := range c.segments {
+				touched = append(touched, before{segment, s.share[segment]})
+			}
 		}
+	}
+	s.changes = changes
+	if len(touched) == 0 {
+		return
 	}
 	for _, was := range touched {
 		s.share[was.segment] = 1
@@ -147,7 +156,6 @@ func (s *state) set(changes []effect) {
 			s.share[segment] = min(s.share[segment], c.share)
 		}
 	}
-	s.changes = changes
 	if s.m == nil {
 		return
 	}
@@ -172,6 +180,11 @@ type effect struct {
 	share    float32 // of the usual speed; 0: closed
 }
 
+// same says whether two effects are one; neither is on no segment.
+func (e effect) same(o effect) bool {
+	return e.share == o.share && len(e.segments) == len(o.segments) && &e.segments[0] == &o.segments[0]
+}
+
 // on is the effect of the change on the class; ok is false when there is none.
 func (h held) on(class geo.VehicleClass) (e effect, ok bool) {
 	c := h.change
@@ -186,7 +199,7 @@ func (h held) on(class geo.VehicleClass) (e effect, ok bool) {
 	if c.Closed || !fits(class, limits) {
 		e.share = 0
 	}
-	return e, e.share < 1
+	return e, e.share < 1 && len(e.segments) > 0
 }
 
 // Set is geo.Roads'. On a province it takes milliseconds for a closure; for a change
