@@ -7,7 +7,7 @@ import (
 )
 
 // graphs is how many random networks a property is tried on.
-const graphs = 200
+const graphs = 150
 
 // allPairs is the weight between every two vertices by plain Dijkstra.
 func allPairs(r *randomRoads) [][]weight {
