@@ -15,7 +15,7 @@ type piece struct {
 }
 
 // newPiece is the part of the network that has links. Neighbours on the ground get
-// numbers that are near each other, which makes the searches in it twice as fast.
+// numbers that are near each other, and so lie together in memory.
 func newPiece(g *Graph, n *links) *piece {
 	whole := &piece{links: *n}
 	side := make([]int32, len(g.junction))

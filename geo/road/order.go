@@ -163,11 +163,9 @@ func (n *links) postorder(sequence []int32) []int32 {
 				top[j] = i
 				if up == j {
 					parent[j] = i
-				}
-				j = up
-				if up == i {
 					break
 				}
+				j = up
 			}
 		}
 	}
