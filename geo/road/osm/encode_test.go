@@ -347,8 +347,25 @@ func TestBomb(t *testing.T) {
 		blob := appendBytes(appendNumber(nil, 2, says), 3, packed.Bytes())
 		head := appendNumber(appendBytes(nil, 1, []byte("OSMHeader")), 3, uint64(len(blob)))
 		data := slices.Concat(binary.BigEndian.AppendUint32(nil, uint32(len(head))), head, blob)
-		if err := scan(t.Context(), bytes.NewReader(data), visitor{}); !errors.Is(err, ErrDamaged) {
+		in := &blocks{r: bufio.NewReader(bytes.NewReader(data))}
+		if _, err := in.next(); !errors.Is(err, ErrDamaged) {
 			t.Errorf("a bomb that says %d bytes: %v", says, err)
+		}
+		if says == 10 && in.plain.Cap() > 1<<16 {
+			t.Errorf("a bomb that says 10 bytes fills %d", in.plain.Cap())
+		}
+	}
+}
+
+// TestWrongSize: a block that inflates to another size than it says is damaged, even
+// where what comes out makes sense.
+func TestWrongSize(t *testing.T) {
+	whole := (&extract{}).block("OSMHeader", appendBytes(nil, 4, []byte("DenseNodes")))
+	at := bytes.LastIndex(whole, []byte{0x10, 12}) // raw_size, field 2
+	for size, want := range map[byte]error{12: nil, 13: ErrDamaged, 11: ErrDamaged} {
+		whole[at+1] = size
+		if err := scan(t.Context(), bytes.NewReader(whole), visitor{}); !errors.Is(err, want) {
+			t.Errorf("12 bytes that are said to be %d: %v, want %v", size, err, want)
 		}
 	}
 }

@@ -49,10 +49,12 @@ func (n *network) addAll(ctx context.Context, tell func(share float64)) error {
 			return err
 		}
 	}
-	for _, g := range n.gates {
+	for i, g := range n.gates {
 		switch {
 		case g.what != "":
-			n.sum.note("barrier=" + g.what + " on a road (taken as open)")
+			n.sum.note("barrier=" + shown(g.what) + " on a road (taken as open)")
+		case g.shut && n.ends[i] > 2:
+			n.sum.note("a barrier where roads meet (not applied)")
 		case g.shut:
 			n.sum.note("a barrier that closes the road to cars")
 		case g.opened:

@@ -132,6 +132,21 @@ func placeNames(t tags) []string {
 	return names
 }
 
+// shown is a tag's value in a form fit for a table: anybody may have written it.
+func shown(value string) string {
+	const most = 40
+	value = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, value)
+	if runes := []rune(value); len(runes) > most {
+		value = string(runes[:most]) + "…"
+	}
+	return value
+}
+
 // cleanName is a name in the form that a gazetteer takes; "" when nothing is left.
 func cleanName(s string) string {
 	const most = 100

@@ -228,18 +228,33 @@ func TestSummary(t *testing.T) {
 		relation("from:w1 via:w2 to:w3", "type=restriction restriction=no_u_turn").
 		at('b', "barrier=bump_gate").at('c', "barrier=yes")
 	_, sum := e.read(t, Options{Keep: 900})
-	var b strings.Builder
-	if err := sum.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
+	says(t, sum,
 		"2 1.5 km primary", "1 1.0 km residential", "3 2.5 km segments in all, of 4 ways, between 5 junctions",
 		"1 1.0 km parts to which no road leads from the rest",
 		"2 1.0 km for walkers or riders only", "1 0.5 km no access for cars", "1 0.5 km cut off, or one-way without return",
 		"1 less than two points in the extract",
 		"1 a maxspeed that cannot be read", "1 a gate (passed, with a wait)", "1 barrier=yes on a road (taken as open)",
 		"1 a turn restriction over several roads (not applied)", "1 a turn restriction that forbids nothing",
-	} {
+	)
+}
+
+// TestSummaryOfBarriers: those that stand where roads meet are told apart, and what
+// is written on one does not reach the terminal as it is.
+func TestSummaryOfBarriers(t *testing.T) {
+	_, sum := town().way("abcd", "highway=primary").way("bB", "highway=primary").
+		at('b', "barrier=bollard").at('c', "barrier=\x1b[31mred"+strings.Repeat("!", 60)).way("eE", "highway=\x07bell").
+		read(t, Options{})
+	says(t, sum, "1 a barrier where roads meet (not applied)", "1 barrier=?[31mred"+strings.Repeat("!", 32)+"… on a road (taken as open)", "1 0.6 km highway=?bell")
+}
+
+// says holds a summary against lines that must be in it, spaces aside.
+func says(t *testing.T, sum *Summary, lines ...string) {
+	t.Helper()
+	var b strings.Builder
+	if err := sum.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range lines {
 		found := false
 		for line := range strings.Lines(b.String()) {
 			found = found || strings.Join(strings.Fields(line), " ") == want

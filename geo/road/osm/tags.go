@@ -34,7 +34,6 @@ var paths = map[string]bool{"path": true, "footway": true, "cycleway": true, "br
 const (
 	dropFoot      = "for walkers or riders only"
 	dropUnbuilt   = "not built yet, or no more"
-	dropOther     = "highway=%s"
 	dropAccess    = "no access for cars"
 	dropArea      = "an area, not a line"
 	dropSmooth    = "impassable by its smoothness"
@@ -69,7 +68,7 @@ func read(t tags) (a attributes, relevant bool) {
 	case highway == "construction", highway == "proposed", highway == "planned", highway == "abandoned", highway == "razed", highway == "disused":
 		a.dropped = dropUnbuilt
 	case a.Kind == "":
-		a.dropped = strings.Replace(dropOther, "%s", highway, 1)
+		a.dropped = "highway=" + shown(highway)
 	case t.get("area") == "yes":
 		a.dropped = dropArea
 	}
@@ -174,7 +173,7 @@ func (a *attributes) describe(t tags, link bool) {
 		MaxHeight: uint16(size(cmp.Or(t.get("maxheight"), t.get("maxheight:physical")))),
 		MaxWidth:  uint16(size(cmp.Or(t.get("maxwidth"), t.get("maxwidth:physical")))),
 	}
-	a.Name = cmp.Or(t.get("name"), t.get("name:zh"), t.get("ref"))
+	a.Name = cleanName(cmp.Or(t.get("name"), t.get("name:zh"), t.get("ref")))
 }
 
 // surfaces sorts the values of surface, the Chinese words that mappers put there
