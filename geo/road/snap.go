@@ -25,7 +25,8 @@ const metersPerUnit = float64(geo.EarthRadius) * math.Pi / 180 / 1e7
 
 // grid finds the roads near a place: rectangular cells of one size, each with a
 // list of the pieces of road (the lines between two points of a shape) in it. All
-// of it lies in two arrays.
+// of it lies in flat arrays, and the points of a segment side by side, since what a
+// search waits for is memory.
 type grid struct {
 	g             *Graph
 	south, west   int64 // of the corner, in ten millionths of a degree, like coord
@@ -33,10 +34,13 @@ type grid struct {
 	rows, columns int64
 	first         []uint32 // by cell: its first run; one more than cells
 	runs          []run
-	handicap      []uint8 // by segment: metres, see intoTunnel and ontoIsland
+	lineAt        []uint32 // by segment: its first point in line
+	line          []coord  // the points of all segments, ends included
+	handicap      []uint8  // by segment: metres, see intoTunnel and ontoIsland
 }
 
-// run is consecutive pieces of one segment, numbered from 0.
+// run is consecutive pieces of one segment: those that begin at the points of line
+// from from to before until.
 type run struct {
 	segment     SegmentID
 	from, until uint32
@@ -46,6 +50,7 @@ type run struct {
 // for a segment.
 func newGrid(g *Graph) *grid {
 	x := &grid{g: g, handicap: handicaps(g)}
+	x.lay()
 	x.size()
 	x.first = make([]uint32, x.rows*x.columns+1)
 	x.each(func(cell uint32, _ run) { x.first[cell+1]++ })
@@ -59,6 +64,17 @@ func newGrid(g *Graph) *grid {
 		next[cell]++
 	})
 	return x
+}
+
+// lay puts the points of each segment side by side.
+func (x *grid) lay() {
+	x.line, x.lineAt = make([]coord, 0, len(x.g.shape)+2*x.g.Segments()), make([]uint32, 0, x.g.Segments())
+	for s := range SegmentID(x.g.Segments()) {
+		x.lineAt = append(x.lineAt, uint32(len(x.line)))
+		for i := range x.g.pieces(s) + 1 {
+			x.line = append(x.line, x.g.point(s, i))
+		}
+	}
 }
 
 // handicaps are what speaks against a segment wherever it lies, in metres.
@@ -93,17 +109,14 @@ func (x *grid) size() {
 
 // each lists the runs of all segments, by segment.
 func (x *grid) each(yield func(cell uint32, r run)) {
-	var touched []uint64 // cell and piece
+	var touched []uint64 // cell, and piece by its first point
 	for s := range SegmentID(x.g.Segments()) {
 		if x.g.head[s.Forward()] < 0 && x.g.head[s.Backward()] < 0 {
 			continue // nobody drives there
 		}
 		touched = touched[:0]
-		a := x.g.point(s, 0)
-		for piece := range x.g.pieces(s) {
-			b := x.g.point(s, piece+1)
-			touched = x.cross(touched, a, b, uint64(piece))
-			a = b
+		for piece := x.lineAt[s]; piece < x.lineAt[s]+uint32(x.g.pieces(s)); piece++ {
+			touched = x.cross(touched, x.line[piece], x.line[piece+1], uint64(piece))
 		}
 		slices.Sort(touched)
 		for i := 0; i < len(touched); {
@@ -225,9 +238,10 @@ func (k *look) ring(row, column, ring int64) {
 
 // along looks at the pieces of a run.
 func (k *look) along(r run) {
-	ax, ay := k.plane(k.x.g.point(r.segment, int(r.from)))
-	for piece := int(r.from); piece < int(r.until); piece++ {
-		bx, by := k.plane(k.x.g.point(r.segment, piece+1))
+	line := k.x.line[r.from : r.until+1]
+	ax, ay := k.plane(line[0])
+	for i, b := range line[1:] {
+		bx, by := k.plane(b)
 		dx, dy := bx-ax, by-ay
 		share := 0.0
 		if square := dx*dx + dy*dy; square > 0 {
@@ -236,7 +250,7 @@ func (k *look) along(r run) {
 		x, y := ax+share*dx, ay+share*dy
 		// A little more than the best so far: what is as good must not be lost in rounding.
 		if square := x*x + y*y; square <= k.best.score*k.best.score*(1+1e-9) && square <= snapReach*snapReach {
-			k.judge(r.segment, piece, share, math.Sqrt(square), dx, dy)
+			k.judge(r.segment, int(r.from-k.x.lineAt[r.segment])+i, share, math.Sqrt(square), dx, dy)
 		}
 		ax, ay = bx, by
 	}

@@ -11,6 +11,7 @@ import (
 // tryAll is grid.nearest by looking at every piece of every segment.
 func tryAll(g *Graph, p geo.Point, heading float64) hit {
 	x := &grid{g: g, handicap: handicaps(g)}
+	x.lay()
 	k := look{
 		x: x, lat: p.Lat * 1e7, lon: p.Lon * 1e7, unfavourable: true,
 		north: metersPerUnit, east: metersPerUnit * math.Cos(p.Lat*math.Pi/180),
@@ -19,7 +20,7 @@ func tryAll(g *Graph, p geo.Point, heading float64) hit {
 	k.sin, k.cos = math.Sincos(heading * math.Pi / 180)
 	for s := range SegmentID(g.Segments()) {
 		if g.head[s.Forward()] >= 0 || g.head[s.Backward()] >= 0 {
-			k.along(run{segment: s, until: uint32(g.pieces(s))})
+			k.along(run{segment: s, from: x.lineAt[s], until: x.lineAt[s] + uint32(g.pieces(s))})
 		}
 	}
 	return k.best
@@ -202,7 +203,7 @@ func BenchmarkLocate(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *benchRoads) {
 		x := newGrid(r.g)
 		points := benchSpots(seeded(1), r.g)
-		b.ReportMetric(float64(4*len(x.first)+12*len(x.runs)+len(x.handicap))/(1<<20), "MB")
+		defer b.ReportMetric(float64(4*len(x.first)+12*len(x.runs)+len(x.handicap)+4*len(x.lineAt)+8*len(x.line))/(1<<20), "MB")
 		b.ResetTimer()
 		i := 0
 		for b.Loop() {
