@@ -32,11 +32,14 @@ test('what the form says is what the protocol takes', () => {
 test('a change is told in words', () => {
   const w = new Words('en');
   const road = readRoad(golden('server_road'));
-  assert.equal(nameOf(road, w), 'X106');
+  const villages = [{ name: '', point: { lat: 25.96, lon: 109.15 } }, { name: '永从', point: { lat: 26.04, lon: 109.13 } }, { name: '肇兴', point: { lat: 25.91, lon: 109.18 } }];
+  assert.equal(nameOf(road, w, villages), 'X106');
+  assert.equal(nameOf({ ...road, names: [] }, w, villages), 'road near 肇兴');
+  assert.equal(nameOf({ ...road, names: [], point: null }, w, villages), 'road without a name');
   assert.equal(extentOf(road, w), '2 segments, 1.3 km');
   assert.equal(effectOf(road, w), 'closed');
   const ice = readRoad({ change: { ...golden('client_road_ice'), closed: false }, extent: { segments: 1, length_m: 640, names: [] }, in_force: false });
-  assert.equal(nameOf(ice, w), 'road without a name');
+  assert.equal(nameOf(ice, w, []), 'road without a name');
   assert.equal(extentOf(ice, w), '1 segments, 640 m');
   assert.equal(effectOf(ice, w), 'at 50 % of the usual pace, up to 7.5 t, up to 3.2 m high, up to 2.3 m wide');
 });

@@ -58,7 +58,7 @@ const client = new Client({
   token,
   on: { link, board, road: (b) => changes.told(b) },
 });
-const changes = new Changes({ words, plan, now: serverNow, ask: (type, body) => client.ask(type, body) });
+const changes = new Changes({ words, plan, villages: () => villages.all(), now: serverNow, ask: (type, body) => client.ask(type, body) });
 
 // A token in the fragment never leaves the browser; it is taken out of the address
 // at once, so that it does not stay in the history either.

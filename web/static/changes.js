@@ -42,9 +42,20 @@ export function roadBody({ id, place, radius, pace, hours, note }, now) {
   return body;
 }
 
-/** What a road is called: its names, or that it has none. */
-export function nameOf(road, words) {
-  return road.names.join(', ') || words.say('roadNameless');
+/** What a road is called: its names or, as few roads in the hills have one, what it is near. */
+export function nameOf(road, words, villages) {
+  if (road.names.length > 0) return road.names.join(', ');
+  const place = nearest(road.point, villages);
+  return place === '' ? words.say('roadNameless') : words.say('roadNear', { place });
+}
+
+// The name of the village nearest to a point, by the flat earth: a county is small.
+function nearest(point, villages) {
+  if (point === null) return '';
+  const wide = Math.cos((point.lat * Math.PI) / 180);
+  const far = (v) => Math.hypot(v.point.lat - point.lat, (v.point.lon - point.lon) * wide);
+  const named = villages.filter((v) => v.name !== '');
+  return named.reduce((best, v) => (best === null || far(v) < far(best) ? v : best), null)?.name ?? '';
 }
 
 /** How much road a change concerns, in words. */
@@ -75,12 +86,16 @@ export function timeOf(road, words, now) {
 
 /** Changes shows the panel, and carries out what is asked in it. */
 export class Changes {
-  #words; #plan; #now; #ask; #random; #rows = new Map(); #roads = []; #sure = null; #said = () => '';
+  #words; #plan; #villages; #now; #ask; #random; #rows = new Map(); #roads = []; #sure = null; #said = () => '';
 
-  /** now() is the server's time, Unix ms; ask(type, body) sends a command and promises its answer. */
-  constructor({ words, plan, now, ask, random = Math.random }) {
+  /**
+   * villages() are the places that are known; now() is the server's time, Unix ms;
+   * ask(type, body) sends a command and promises its answer.
+   */
+  constructor({ words, plan, villages, now, ask, random = Math.random }) {
     this.#words = words;
     this.#plan = plan;
+    this.#villages = villages;
     this.#now = now;
     this.#ask = ask;
     this.#random = random;
@@ -112,7 +127,7 @@ export class Changes {
   /** What the server says a change concerns. */
   told(body) {
     const road = readRoad(body);
-    if (road !== null) this.#say((words) => words.say('roadTold', { road: nameOf(road, words), extent: extentOf(road, words) }));
+    if (road !== null) this.#say((words) => words.say('roadTold', { road: this.#name(road), extent: extentOf(road, words) }));
   }
 
   /** Time has passed. */
@@ -133,6 +148,10 @@ export class Changes {
     this.tick();
   }
 
+  #name(road) {
+    return nameOf(road, this.#words, this.#villages());
+  }
+
   #make(id) {
     const button = el('button', 'act');
     button.type = 'button';
@@ -151,7 +170,7 @@ export class Changes {
     row.dataset.look = r.closed ? 'closed' : 'slow';
     setMark(row.querySelector('.mark'), r.closed ? 'closed' : 'slow');
     put(part('effect').lastChild, effectOf(r, this.#words));
-    putName(part('name'), nameOf(r, this.#words));
+    putName(part('name'), this.#name(r));
     put(part('extent'), extentOf(r, this.#words));
     put(part('time'), timeOf(r, this.#words, this.#now()));
     putName(part('note'), r.note);
@@ -159,7 +178,7 @@ export class Changes {
     const button = part('act');
     const action = this.#words.say(sure ? 'roadSure' : 'roadLift');
     put(button, action);
-    const label = this.#words.say('roadLiftLabel', { action, road: nameOf(r, this.#words) });
+    const label = this.#words.say('roadLiftLabel', { action, road: this.#name(r) });
     if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
     button.classList.toggle('main', sure);
   }
@@ -223,7 +242,7 @@ export class Changes {
     this.#beSure(null);
     const answer = await this.#ask('lift_road', { road: id });
     if (answer.refused) return this.#refused(answer.refused);
-    this.#say((words) => words.say('roadLifted', { road: nameOf(road, words) }));
+    this.#say((words) => words.say('roadLifted', { road: this.#name(road) }));
   }
 
   // A button that undoes a closure asks back: one slip must not send cars into a landslide.
