@@ -76,6 +76,24 @@ func TestAndorra(t *testing.T) {
 	}
 }
 
+// TestAndorraObjects: the reader finds what "osmium fileinfo -e" counts.
+func TestAndorraObjects(t *testing.T) {
+	f, err := os.Open(filepath.Join(andorraFolder(t), "andorra.osm.pbf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var nodes, ways, relations int
+	err = scan(t.Context(), f, visitor{
+		node:     func(int64, float64, float64, tags) { nodes++ },
+		way:      func(int64, []int64, tags) error { ways++; return nil },
+		relation: func(int64, []member, tags) { relations++ },
+	})
+	if err != nil || nodes != 69_644 || ways != 2_725 || relations != 74 {
+		t.Errorf("%d points, %d ways, %d relations (%v); want 69644, 2725, 74", nodes, ways, relations, err)
+	}
+}
+
 func TestAndorraPlaces(t *testing.T) {
 	villages, sum, err := ReadPlaces(t.Context(), filepath.Join(andorraFolder(t), "andorra.osm.pbf"), nil)
 	if err != nil {

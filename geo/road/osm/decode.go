@@ -263,7 +263,7 @@ func (d *decoder) tagged(key, value uint64) error {
 
 func (d *decoder) str(i uint64) (string, error) {
 	if i >= uint64(len(d.strings)) {
-		return "", malformed
+		return "", errMalformed
 	}
 	return d.strings[i], nil
 }
@@ -272,7 +272,7 @@ func (d *decoder) str(i uint64) (string, error) {
 func take(row *[]byte) (uint64, error) {
 	v, n := protowire.ConsumeVarint(*row)
 	if n < 0 {
-		return 0, malformed
+		return 0, errMalformed
 	}
 	*row = (*row)[n:]
 	return v, nil

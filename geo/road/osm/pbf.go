@@ -258,7 +258,7 @@ func fields(m []byte, each func(num protowire.Number, v uint64, b []byte) error)
 	for len(m) > 0 {
 		num, typ, n := protowire.ConsumeTag(m)
 		if n < 0 {
-			return malformed
+			return errMalformed
 		}
 		m = m[n:]
 		var v uint64
@@ -272,7 +272,7 @@ func fields(m []byte, each func(num protowire.Number, v uint64, b []byte) error)
 			n = protowire.ConsumeFieldValue(num, typ, m)
 		}
 		if n < 0 {
-			return malformed
+			return errMalformed
 		}
 		m = m[n:]
 		if err := each(num, v, b); err != nil {
@@ -282,4 +282,4 @@ func fields(m []byte, each func(num protowire.Number, v uint64, b []byte) error)
 	return nil
 }
 
-var malformed = fmt.Errorf("%w (a message that is none)", ErrDamaged)
+var errMalformed = fmt.Errorf("%w (a message that is none)", ErrDamaged)

@@ -176,6 +176,7 @@ func TestDrives(t *testing.T) {
 		{"buses excepted", town().way("abc", ring).way("bBCc", ring).relation("from:w1 via:nb to:w2", "type=restriction restriction=no_left_turn except=psv"), "ab", "bB", 4.23},
 		{"at certain hours", town().way("abc", ring).way("bBCc", ring).relation("from:w1 via:nb to:w2", "type=restriction restriction:conditional=no_left_turn+@+(07:00-09:00)"), "ab", "bB", 1.05},
 		{"no entry from either side", town().way("ab", ring).way("bc", ring).way("bB", ring).way("BCc", ring).relation("from:w1 from:w2 via:nb to:w3", "type=restriction restriction=no_entry"), "ab", "bB", 4.23},
+		{"a point off the earth", (&extract{nodes: append(town().nodes, extractNode{'é', 95, 108, ""})}).way("abéc", ring).way("bBCc", ring), "ab", "Cc", 3.16},
 		{"a point the extract lacks", town().way("abéc", ring).way("bBCc", ring), "ab", "Cc", 3.16},
 	} {
 		g, _ := c.e.read(t, Options{})
@@ -263,4 +264,30 @@ func says(t *testing.T, sum *Summary, lines ...string) {
 			t.Errorf("the summary does not say %q:\n%s", want, b.String())
 		}
 	}
+}
+
+func TestPlaceNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"name=大坪村": "大坪村",
+		"name=大坪村 name:zh=大坪村 alt_name=大坪;坪上|大坪 name:en=Daping": "大坪村/Daping/大坪/坪上",
+		"name:en=Daping":                         "Daping",
+		"name=+ alt_name=;":                      "",
+		"name=a\u0007b++c":                       "a b c",
+		"ref=5":                                  "",
+		"name=" + strings.Repeat("长", 150):       strings.Repeat("长", 100),
+		"name=\xff":                              "",
+		"name=x old_name=" + numbered(40, "y%d"): "x/" + strings.ReplaceAll(numbered(maxAliases, "y%d"), ";", "/"),
+	} {
+		if got := strings.Join(placeNames(tagsOf(text)), "/"); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func numbered(n int, format string) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf(format, i))
+	}
+	return strings.Join(all, ";")
 }
