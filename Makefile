@@ -51,6 +51,10 @@ bench: setup ## Measure against baselines in the same run; table, and out/bench.
 	@mkdir -p out
 	go run ./bench -o out/bench.json
 
+.PHONY: eval
+eval: ## Compare ways of matching on a real road network; table, out/eval.json and .html
+	go run ./eval -o out/eval.json
+
 .PHONY: load
 load: build ## Load a server of its own for 60 s with 1,000 drivers; report in out/load.html
 	@scripts/load
