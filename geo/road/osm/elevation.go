@@ -2,6 +2,7 @@ package osm
 
 import (
 	"archive/zip"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"cuntong/geo"
 )
@@ -35,8 +38,9 @@ const void = math.MinInt16
 // knows none.
 type terrain struct {
 	folder  string
-	tiles   map[corner]*tile // nil: there is none
-	loaded  []corner         // the tiles in memory, the oldest first
+	files   map[string]string // by tile: the file's name
+	tiles   map[corner]*tile  // nil: there is none
+	loaded  []corner          // the tiles in memory, the oldest first
 	missing map[corner]bool
 	voids   int // points asked for where nothing was measured
 }
@@ -49,16 +53,35 @@ type tile struct {
 	heights []int16 // row by row from the north
 }
 
+// openTerrain looks which tiles a folder has.
 func openTerrain(folder string) (*terrain, error) {
 	if folder == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(folder)
-	if err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("%w: %s is not a folder of .hgt tiles", ErrElevation, folder)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is not a folder of .hgt tiles: %w", ErrElevation, folder, err)
 	}
-	return &terrain{folder: folder, tiles: map[corner]*tile{}, missing: map[corner]bool{}}, nil
+	t := &terrain{folder: folder, files: map[string]string{}, tiles: map[corner]*tile{}, missing: map[corner]bool{}}
+	for _, entry := range entries {
+		name := tileFile.FindStringSubmatch(entry.Name())
+		if name == nil {
+			continue
+		}
+		at := strings.ToUpper(name[1])
+		if t.files[at] == "" || strings.EqualFold(name[2], ".hgt") { // what is unpacked is read sooner
+			t.files[at] = entry.Name()
+		}
+	}
+	if len(t.files) == 0 {
+		return nil, fmt.Errorf("%w: %s holds no tile such as N26E107.hgt or N26E107.hgt.zip", ErrElevation, folder)
+	}
+	return t, nil
 }
+
+// tileFile is how those who give tiles away name them: N26E107.hgt, n26e107.hgt.zip,
+// N26E107.SRTMGL1.hgt.zip, N26E107.hgt.gz.
+var tileFile = regexp.MustCompile(`(?i)^([NS]\d\d[EW]\d\d\d)(?:\.[a-z0-9]+)?(\.hgt|\.hgt\.zip|\.zip|\.hgt\.gz)$`)
 
 // height is the smoothed height of a point; NaN where it is not known. A tile is
 // smoothed over its neighbouring samples, because single samples err by metres and
@@ -128,7 +151,7 @@ func (t *terrain) tile(at corner) (*tile, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrElevation, at, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrElevation, filepath.Join(t.folder, t.files[at.String()]), err)
 	}
 	if len(t.loaded) == maxTiles {
 		delete(t.tiles, t.loaded[0])
@@ -151,24 +174,45 @@ func (c corner) String() string {
 	return fmt.Sprintf("%c%02d%c%03d", ns, lat, ew, lon)
 }
 
-// load reads NAME.hgt, or the .hgt within NAME.hgt.zip.
+// load reads the tile's file, unpacked or not.
 func (t *terrain) load(at corner) (*tile, error) {
-	path := filepath.Join(t.folder, at.String()+".hgt")
-	f, err := os.Open(path)
-	if err == nil {
-		defer f.Close()
-		return readTile(f)
+	name := t.files[at.String()]
+	if name == "" {
+		return nil, fs.ErrNotExist
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(t.folder, name)
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".zip":
+		return readZip(path, at)
+	case ".gz":
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, err
+		}
+		return readTile(in)
+	}
+	f, err := os.Open(path)
+	if err != nil {
 		return nil, err
 	}
-	z, err := zip.OpenReader(path + ".zip")
+	defer f.Close()
+	return readTile(f)
+}
+
+// readZip reads the tile within an archive.
+func readZip(path string, at corner) (*tile, error) {
+	z, err := zip.OpenReader(path)
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
 	for _, file := range z.File {
-		if filepath.Ext(file.Name) == ".hgt" {
+		if strings.EqualFold(filepath.Base(file.Name), at.String()+".hgt") {
 			in, err := file.Open()
 			if err != nil {
 				return nil, err
@@ -177,7 +221,7 @@ func (t *terrain) load(at corner) (*tile, error) {
 			return readTile(in)
 		}
 	}
-	return nil, errors.New("no .hgt in the .zip")
+	return nil, fmt.Errorf("no %s.hgt in the archive", at)
 }
 
 func readTile(r io.Reader) (*tile, error) {

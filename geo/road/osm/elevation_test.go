@@ -2,6 +2,8 @@ package osm
 
 import (
 	"archive/zip"
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -98,34 +100,40 @@ func TestElevationVoids(t *testing.T) {
 }
 
 func TestElevationFolder(t *testing.T) {
-	if s, sum := rises(t, t.TempDir(), ""); s.Top != 0 || len(sum.Missing) != 1 || sum.Missing[0] != "N26E108" {
-		t.Errorf("an empty folder: top %v, missing %v; want level roads and N26E108", s.Top, sum.Missing)
+	flat := hgt(func(e, _ float64) float64 { return 500 })
+	if s, sum := rises(t, folderWith(t, "N10E100.hgt", flat), ""); s.Top != 0 || len(sum.Missing) != 1 || sum.Missing[0] != "N26E108" {
+		t.Errorf("without the tile: top %v, missing %v; want level roads and N26E108", s.Top, sum.Missing)
 	}
-	dir := t.TempDir()
-	f, err := os.Create(filepath.Join(dir, "N26E108.hgt.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	z := zip.NewWriter(f)
-	for name, data := range map[string][]byte{"readme.txt": []byte("SRTM"), "N26E108.hgt": hgt(func(e, _ float64) float64 { return 500 })} {
+	var zipped, gzipped bytes.Buffer
+	z := zip.NewWriter(&zipped)
+	for name, data := range map[string][]byte{"readme.txt": []byte("SRTM"), "N27E108.hgt": []byte("another"), "srtm/N26E108.HGT": flat} {
 		w, _ := z.Create(name)
 		w.Write(data)
 	}
-	if z.Close() != nil || f.Close() != nil {
-		t.Fatal("no zip")
+	g := gzip.NewWriter(&gzipped)
+	g.Write(flat)
+	if z.Close() != nil || g.Close() != nil {
+		t.Fatal("not packed")
 	}
-	if s, _ := rises(t, dir, ""); s.Top != 500 {
-		t.Errorf("zipped: top %v, want 500", s.Top)
+	for name, data := range map[string][]byte{
+		"N26E108.hgt": flat, "n26e108.HGT": flat, "N26E108.hgt.zip": zipped.Bytes(), "N26E108.SRTMGL1.hgt.zip": zipped.Bytes(),
+		"n26e108.zip": zipped.Bytes(), "N26E108.hgt.gz": gzipped.Bytes(),
+	} {
+		if s, _ := rises(t, folderWith(t, name, data), ""); s.Top != 500 {
+			t.Errorf("%s: top %v, want 500", name, s.Top)
+		}
 	}
 	data := town().way("abc", "highway=primary").pbf()
 	for name, dir := range map[string]string{
 		"no folder":     filepath.Join(t.TempDir(), "none"),
+		"no tiles":      folderWith(t, "notes.txt", nil),
 		"short":         folderWith(t, "N26E108.hgt", make([]byte, 1000)),
 		"no zip at all": folderWith(t, "N26E108.hgt.zip", []byte("not zipped")),
+		"cut":           folderWith(t, "N26E108.hgt.gz", gzipped.Bytes()[:gzipped.Len()/2]),
 	} {
-		_, _, err := Read(t.Context(), strings.NewReader(string(data)), int64(len(data)), Options{Elevation: dir, Keep: 1})
-		if !errors.Is(err, ErrElevation) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v, want one line of ErrElevation", name, err)
+		_, _, err := Read(t.Context(), bytes.NewReader(data), int64(len(data)), Options{Elevation: dir, Keep: 1})
+		if !errors.Is(err, ErrElevation) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v, want one line of ErrElevation that names the folder", name, err)
 		}
 	}
 }

@@ -21,7 +21,8 @@ const (
 
 // Options of an import. The zero value reads roads without elevation.
 type Options struct {
-	// Elevation is a folder with SRTM tiles such as N26E107.hgt or .hgt.zip; "" for none.
+	// Elevation is a folder with SRTM tiles such as N26E107.hgt, .hgt.zip or .hgt.gz; ""
+	// for none.
 	Elevation string
 	// Keep is the least road that a part of the network must have to be kept though
 	// no road leads to it from the rest; 0 stands for DefaultKeep.
@@ -69,6 +70,10 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*road.Gr
 	if tell == nil {
 		tell = func(float64) {}
 	}
+	terrain, err := openTerrain(opt.Elevation)
+	if err != nil {
+		return nil, nil, err
+	}
 	in := &importer{sum: newSummary(), restricted: map[int64]bool{}}
 	ways := visitor{way: in.way, relation: in.relation, progress: func(n int64) { tell(0.35 * float64(n) / float64(size)) }}
 	if err := scan(ctx, io.NewSectionReader(r, 0, size), ways); err != nil {
@@ -80,10 +85,6 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, opt Options) (*road.Gr
 	in.number()
 	nodes := visitor{node: in.node, progress: func(n int64) { tell(0.35 + 0.35*float64(n)/float64(size)) }}
 	if err := scan(ctx, io.NewSectionReader(r, 0, size), nodes); err != nil {
-		return nil, nil, err
-	}
-	terrain, err := openTerrain(opt.Elevation)
-	if err != nil {
 		return nil, nil, err
 	}
 	b := &network{importer: in, builder: road.NewBuilder(Source, Licence), terrain: terrain}
