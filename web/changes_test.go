@@ -25,6 +25,18 @@ func TestClosingARoadByAClick(t *testing.T) {
 		t.Error("the panel does not say that no road is closed")
 	}
 	p.do(chromedp.Click(chromedp.ID("road-new")))
+	pinned := js[int](p, `(() => {
+		const plan = document.getElementById("plan"), box = plan.getBoundingClientRect();
+		let pinned = 0;
+		for (let x = 4; x < box.width; x += 12) for (let y = 4; y < box.height; y += 12) {
+			plan.dispatchEvent(new MouseEvent("click", {clientX: box.left + x, clientY: box.top + y, bubbles: true}));
+			if (!document.getElementById("card").hidden) pinned++;
+		}
+		return pinned;
+	})()`)
+	if pinned > 0 {
+		t.Errorf("%d clicks for a place pinned a driver instead", pinned)
+	}
 	at := js[[]float64](p, `(() => {
 		const plan = document.getElementById("plan"), box = plan.getBoundingClientRect(), [x, y] = [Math.round(box.width / 3), Math.round(box.height / 2)];
 		plan.dispatchEvent(new MouseEvent("click", {clientX: box.left + x, clientY: box.top + y, bubbles: true}));

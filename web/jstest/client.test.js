@@ -353,16 +353,17 @@ test('what was not answered is sent again as it was, after the truth and in orde
   r.client.ask('lift_road', { road: 'd' }).then(() => done++);
   await r.clock.pass(60_000);
   r.socket().open();
+  r.client.ask('lift_road', { road: 'e' }).then(() => done++);
   r.socket().say('welcome', WELCOME);
   assert.deepEqual(commands(r.socket()), []);
   r.socket().say('truth', { at: 1, trips: [] });
   r.socket().say('truth', { at: 2, trips: [] });
   const after = commands(r.socket());
   assert.deepEqual(after.slice(0, 2), [before[0], before[2]]);
-  assert.deepEqual(after.map((f) => f.b.road), ['a', 'c', 'd']);
+  assert.deepEqual(after.map((f) => f.b.road), ['a', 'c', 'd', 'e']);
   for (const f of after) r.socket().say('done', {}, f.id);
   await settle();
-  assert.equal(done, 4);
+  assert.equal(done, 5);
 });
 
 test('no more commands wait than the server takes, and stopping ends the waiting', async () => {
