@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,7 @@ import (
 // importRoadsCmd makes a file of roads out of an OpenStreetMap extract.
 type importRoadsCmd struct {
 	File      string `arg:"" type:"existingfile" help:"OpenStreetMap extract, .osm.pbf."`
-	Elevation string `type:"existingdir" help:"Folder with SRTM elevation tiles such as N26E107.hgt or .hgt.zip; without it every road is taken as level."`
+	Elevation string `type:"existingdir" help:"Folder with SRTM elevation tiles such as N26E107.hgt, .hgt.zip or .hgt.gz; without it every road is taken as level."`
 	Out       string `short:"o" required:"" type:"path" help:"File to write, such as region.road."`
 }
 
@@ -26,6 +27,9 @@ func (c *importRoadsCmd) Run(std *std) error {
 	bar := newProgress(std.err, "reading "+filepath.Base(c.File))
 	roads, summary, err := osm.ReadFile(std.ctx, c.File, osm.Options{Elevation: c.Elevation, Progress: bar.tell})
 	bar.end()
+	if std.ctx.Err() != nil {
+		return errors.New("stopped; nothing was written")
+	}
 	if err != nil {
 		return err
 	}

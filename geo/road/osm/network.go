@@ -77,19 +77,26 @@ func (n *network) prepare() {
 			n.vias[int32(i)] = true
 		}
 	}
-	type place struct{ lat, lon float64 }
-	at := func(w way, scale float64) place {
+	n.arrange()
+}
+
+// arrange sorts the ways by the place where they begin: by elevation tile, within it
+// by field of a twentieth of a degree, within that by id.
+func (n *network) arrange() {
+	type place struct{ tile, field [2]float64 }
+	places := make(map[int64]place, len(n.ways))
+	for _, w := range n.ways {
 		for _, ref := range n.refs[w.at : w.at+w.n] {
 			if i := n.find(ref); n.known(i) {
-				return place{math.Floor(n.points[i].Lat * scale), math.Floor(n.points[i].Lon * scale)}
+				p := n.points[i]
+				places[w.id] = place{[2]float64{math.Floor(p.Lat), math.Floor(p.Lon)}, [2]float64{math.Floor(p.Lat * 20), math.Floor(p.Lon * 20)}}
+				break
 			}
 		}
-		return place{}
 	}
-	slices.SortFunc(n.ways, func(a, b way) int {
-		tileA, tileB, a2, b2 := at(a, 1), at(b, 1), at(a, 20), at(b, 20)
-		return cmp.Or(cmp.Compare(tileA.lat, tileB.lat), cmp.Compare(tileA.lon, tileB.lon),
-			cmp.Compare(a2.lat, b2.lat), cmp.Compare(a2.lon, b2.lon), cmp.Compare(a.id, b.id))
+	slices.SortStableFunc(n.ways, func(a, b way) int {
+		p, q := places[a.id], places[b.id]
+		return cmp.Or(slices.Compare(p.tile[:], q.tile[:]), slices.Compare(p.field[:], q.field[:]), cmp.Compare(a.id, b.id))
 	})
 }
 

@@ -2,6 +2,7 @@ package osm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -23,7 +24,7 @@ type PlacesSummary struct {
 }
 
 // ErrNoPlaces says that an extract holds no settlement with a name.
-var ErrNoPlaces = fmt.Errorf("no town, village or hamlet in the extract")
+var ErrNoPlaces = errors.New("no town, village or hamlet in the extract")
 
 // nameTags are further names of a place, in the order in which they become aliases.
 var nameTags = []string{

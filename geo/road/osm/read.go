@@ -3,6 +3,7 @@ package osm
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -40,7 +41,7 @@ const DefaultKeep = 5 * 1000 * geo.Meters(1)
 const maxPoints = 400_000_000
 
 // ErrNoRoads says that an extract holds nothing to drive on.
-var ErrNoRoads = fmt.Errorf("no road in the extract")
+var ErrNoRoads = errors.New("no road in the extract")
 
 // ReadFile reads the roads of an .osm.pbf file. The errors wrap ErrNotOSM,
 // ErrDamaged, ErrNoRoads, ErrElevation, or are those of the file and of ctx.

@@ -36,7 +36,7 @@ func TestWays(t *testing.T) {
 		"highway=residential access=no":                            {dropped: dropAccess},
 		"highway=residential access=no motorcar=yes":               {},
 		"highway=residential access=yes motor_vehicle=no":          {dropped: dropAccess},
-		"highway=residential motor_vehicle=no bus=yes":             {dropped: dropNoDrivers},
+		"highway=residential motor_vehicle=no bus=yes":             {dropped: dropBuses},
 		"highway=residential access=private":                       {Segment: road.Segment{Flags: road.LocalOnly}},
 		"highway=residential motor_vehicle=destination;delivery":   {Segment: road.Segment{Flags: road.LocalOnly}},
 		"highway=track vehicle=agricultural":                       {dropped: dropAccess},

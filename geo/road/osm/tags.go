@@ -32,16 +32,16 @@ var paths = map[string]bool{"path": true, "footway": true, "cycleway": true, "br
 
 // Reasons for leaving a way out; Summary lists them.
 const (
-	dropFoot      = "for walkers or riders only"
-	dropUnbuilt   = "not built yet, or no more"
-	dropAccess    = "no access for cars"
-	dropArea      = "an area, not a line"
-	dropSmooth    = "impassable by its smoothness"
-	dropFerry     = "a ferry without vehicles"
-	dropReverse   = "its direction changes with the hour"
-	dropShort     = "less than two points in the extract"
-	dropLoneRoad  = "cut off, or one-way without return"
-	dropNoDrivers = "for buses only"
+	dropFoot     = "for walkers or riders only"
+	dropUnbuilt  = "not built yet, or no more"
+	dropAccess   = "no access for cars"
+	dropArea     = "an area, not a line"
+	dropSmooth   = "impassable by its smoothness"
+	dropFerry    = "a ferry without vehicles"
+	dropReverse  = "its direction changes with the hour"
+	dropShort    = "less than two points in the extract"
+	dropLoneRoad = "cut off, or one-way without return"
+	dropBuses    = "for buses only"
 )
 
 // read judges a way that has a highway tag or is a ferry; relevant is false for
@@ -120,7 +120,7 @@ func (a *attributes) restrict(t tags, access string) {
 	case "no", "none", "emergency", "agricultural", "forestry", "military", "psv", "bus", "foot", "bicycle":
 		a.dropped = dropAccess
 		if yes(t.get("bus")) || yes(t.get("psv")) {
-			a.dropped = dropNoDrivers
+			a.dropped = dropBuses
 		}
 	case "private", "destination", "delivery", "customers", "residents", "permit", "employees", "students":
 		a.Flags |= road.LocalOnly
