@@ -38,7 +38,7 @@ type OfferGone struct {
 // told by the answer to his command.
 const (
 	EndLapsed    = "lapsed"    // the time was over
-	EndWithdrawn = "withdrawn" // the trip was cancelled, or the driver went off duty
+	EndWithdrawn = "withdrawn" // the trip was cancelled, the driver went off duty, or a closed road keeps him away
 )
 
 // Accept takes an offer.
