@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cuntong/geo"
 	"cuntong/geo/road"
@@ -123,5 +125,29 @@ func TestImportVillagesFromExtract(t *testing.T) {
 	}
 	if told, err := program(t, "import", "villages", out); err == nil || !strings.Contains(told, "--datum") {
 		t.Errorf("a CSV without a datum: %v, %q", err, told)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(&out, "reading")
+	p.tell(0.1)
+	p.at = time.Now().Add(-plainEvery)
+	p.tell(0.5)
+	p.tell(0.6)
+	p.end()
+	if out.String() != "reading: 50 %\n" {
+		t.Errorf("to a file: %q, want a line now and then", out.String())
+	}
+	out.Reset()
+	p = newProgress(&out, "reading")
+	p.terminal = true
+	for _, share := range []float64{0, 0.501, 0.502, 0.4, 1} {
+		p.tell(share)
+	}
+	p.end()
+	bars := strings.Split(out.String(), "\r")
+	if len(bars) != 4 || bars[3] != "reading ["+strings.Repeat("=", 40)+"] 100 %\n" || !strings.HasSuffix(bars[2], "]  50 %") || len(bars[2])+1 != len(bars[3]) {
+		t.Errorf("on a terminal: %q", bars)
 	}
 }

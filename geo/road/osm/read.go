@@ -126,7 +126,7 @@ type way struct {
 
 // way keeps a way of the file that is a road, or that would be one but for a reason.
 func (in *importer) way(id int64, refs []int64, t tags) error {
-	a, relevant := read(t)
+	a, relevant := readWay(t)
 	if !relevant {
 		return nil
 	}

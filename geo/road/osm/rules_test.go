@@ -74,7 +74,7 @@ func TestWays(t *testing.T) {
 		"highway=living_street motor_vehicle=yes;permit maxspeed=CN:urban":   {Segment: road.Segment{SpeedForward: 50, SpeedBackward: 50}},
 		"highway=secondary maxweight:conditional=5+@+(22:00-06:00) lanes=12": {},
 	} {
-		got, relevant := read(tagsOf(text))
+		got, relevant := readWay(tagsOf(text))
 		if want.dropped != "" {
 			got.Segment, want.Segment = road.Segment{}, road.Segment{}
 		}
@@ -86,7 +86,7 @@ func TestWays(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "building=yes", "waterway=river name=清水江", "railway=rail"} {
-		if _, relevant := read(tagsOf(text)); relevant {
+		if _, relevant := readWay(tagsOf(text)); relevant {
 			t.Errorf("%q is taken for a road", text)
 		}
 	}

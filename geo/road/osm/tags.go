@@ -44,9 +44,9 @@ const (
 	dropBuses    = "for buses only"
 )
 
-// read judges a way that has a highway tag or is a ferry; relevant is false for
+// readWay judges a way that has a highway tag or is a ferry; relevant is false for
 // every other.
-func read(t tags) (a attributes, relevant bool) {
+func readWay(t tags) (a attributes, relevant bool) {
 	highway, route := t.get("highway"), t.get("route")
 	ferry := route == "ferry" && highway == ""
 	if highway == "" && !ferry {
