@@ -87,7 +87,7 @@ var (
 const (
 	linkShare   = 70 // hundredths of the road's usual speed that are driven on its ramps
 	roughMost   = 40 // on setts and plates
-	gravelMost  = 45
+	gravelMost  = 38
 	earthMost   = 25
 	localMost   = 8  // where only those may drive who have business there
 	postedShare = 90 // hundredths of the posted limit that are driven on the average
