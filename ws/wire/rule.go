@@ -223,7 +223,7 @@ func (r words) read(dec *jsontext.Decoder, into any) *Error {
 	var list []string
 	for dec.PeekKind() != jsontext.KindEndArray {
 		var word string
-		if err := (choice{r.of}).read(dec, &word); err != nil {
+		if err := choice(r).read(dec, &word); err != nil {
 			return err
 		}
 		if slices.Contains(list, word) {
