@@ -109,6 +109,9 @@ func TestACorrectionHoldsForTheNeighbourhood(t *testing.T) {
 		if c.of(Answered) != 1 {
 			t.Errorf("%d questions for one neighbourhood", c.of(Answered))
 		}
+		travel(t, r, farm(9), market, van) // as good a first question as any
+		c.await(t, Answered, 2)
+		wantLeg(t, travel(t, r, farm(9), market, byCar), farm(9), market)
 	})
 }
 
@@ -176,7 +179,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s := newServer(t)
 				s.be(test.mood)
-				r, c := start(t, s, kind, nil)
+				r, c := start(t, s, kind, func(cfg *Config) { cfg.Timeout = 15 * time.Second })
 				crow := geo.NewCrow()
 				f := r.NewFinder(geo.Car)
 				f.Aim(r.Locate(market, -1))
@@ -195,6 +198,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 				}
 				if c.of(Hit) > 0 {
 					t.Error("a correction is known")
+				}
+				if _, led := s.paths.Load("elsewhere"); led {
+					t.Error("the server led the Router elsewhere")
 				}
 			})
 		}
@@ -319,6 +325,9 @@ func TestCloseDoesNotWaitForTheServer(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	r.Close()
+	if n := len(r.cache.asked); n > 0 { // no lock: nobody else is left
+		t.Errorf("after Close %d questions are still open", n)
+	}
 	wantLeg(t, travel(t, r, farm(3), market, byCar), farm(3), market)
 }
 

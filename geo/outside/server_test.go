@@ -33,7 +33,7 @@ const (
 	hanging
 	broken   // 500
 	babbling // no JSON
-	flooding // more than anybody asked for
+	flooding // an answer that does not end
 	lost     // no route, as an error
 	holes    // no route, as gaps in a table
 	short    // fewer answers than questions
@@ -59,6 +59,7 @@ func newServer(t *testing.T) *server {
 	mux.HandleFunc("GET /table/v1/driving/{at}", s.moody(s.osrmTable))
 	mux.HandleFunc("POST /route", s.moody(s.valhallaRoute))
 	mux.HandleFunc("POST /sources_to_targets", s.moody(s.valhallaMatrix))
+	mux.HandleFunc("/elsewhere", func(_ http.ResponseWriter, r *http.Request) { s.paths.Store("elsewhere", true) })
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		close(s.let)
@@ -84,7 +85,12 @@ func (s *server) moody(answer http.HandlerFunc) http.HandlerFunc {
 		case babbling:
 			fmt.Fprint(w, "<html>it works!</html>")
 		case flooding:
-			fmt.Fprint(w, `{"code":"`, strings.Repeat("O", 2*maxBody), `"}`)
+			answer(w, r)
+			for space := []byte(strings.Repeat(" ", 1<<16)); ; {
+				if _, err := w.Write(space); err != nil {
+					return
+				}
+			}
 		case lost:
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"code":"NoRoute","message":"Impossible route between points","error_code":442,"error":"No path could be found for input","status_code":400}`)
