@@ -97,7 +97,6 @@ func (r *Router) putTo(ctx context.Context, group []question) {
 		r.cfg.Count(eventOf(err))
 		return
 	}
-	r.cfg.Count(Answered)
 	for i, q := range group {
 		if !replies[i].known {
 			r.cfg.Count(NoRoute)
@@ -110,6 +109,7 @@ func (r *Router) putTo(ctx context.Context, group []question) {
 		}
 		r.cache.put(q.key, c)
 	}
+	r.cfg.Count(Answered) // last: whoever hears of it finds the corrections
 }
 
 // eventOf says which kind of failure err is.
