@@ -6,9 +6,6 @@ import (
 	"cuntong/geo"
 )
 
-// stopTime is how long a party takes to get on or off.
-const stopTime = time.Minute
-
 // askRoadsEvery is how often the drive to a driver's next stop is worked out anew
 // while he reports where he is.
 const askRoadsEvery = 5 * time.Second
@@ -38,25 +35,25 @@ func (c *Core) aheadOf(now Instant, d *Driver) *ahead {
 // lookAhead works out what is expected of d, who has a plan.
 func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
 	t := c.trips[d.Plan.Trip()]
-	pave := c.paveOf(t)
+	pave, stop := c.paveOf(t), c.rules.StopTime
 	a := &ahead{trip: t.ID, state: t.State, made: now, last: pave.dropoff}
 	c.aheads[d.ID] = a
 	f := c.fixes[d.ID]
 	switch {
 	case t.State == Arrived:
 		ride, ok := c.rideBy(now, t, d.Vehicle)
-		a.known, a.free = ok, t.Since.Add(stopTime+ride.Duration+stopTime)
+		a.known, a.free = ok, t.Since.Add(stop+ride.Duration+stop)
 	case f == nil:
 	case t.State == Assigned:
 		leg, ok := c.router.Travel(f.spot, pave.pickup, c.leaving(now, d.Vehicle))
 		a.next = now.Add(leg.Duration)
 		ride, rideable := c.rideBy(a.next, t, d.Vehicle)
 		a.known = ok && rideable
-		a.free = a.next.Add(stopTime + ride.Duration + stopTime)
+		a.free = a.next.Add(stop + ride.Duration + stop)
 	case t.State == Riding:
 		leg, ok := c.router.Travel(f.spot, pave.dropoff, c.leaving(now, d.Vehicle))
 		a.known, a.next = ok, now.Add(leg.Duration)
-		a.free = a.next.Add(stopTime)
+		a.free = a.next.Add(stop)
 	}
 	return a
 }

@@ -54,7 +54,8 @@ type Core struct {
 	// roadsNext is when one of them begins or ends by itself, or 0.
 	roadsStale bool
 	roadsNext  Instant
-	relook     []TripID // parked trips to look at again because the roads have changed
+	relook     []TripID                            // trips to look at again because the roads have changed
+	extents    map[geo.RoadChangeID]geo.RoadExtent // of the changes, as asked for
 
 	// What a fold left to be done within the same Apply.
 	wanting []TripID   // trips that want a driver
@@ -117,6 +118,7 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 		changes: map[geo.RoadChangeID]geo.RoadChange{},
 		aim:     newAim(router),
 		aheads:  map[DriverID]*ahead{},
+		extents: map[geo.RoadChangeID]geo.RoadExtent{},
 		paves:   map[TripID]*pave{},
 		// Whatever used these roads before has left its changes on them.
 		roadsStale: true,
@@ -216,6 +218,8 @@ type run struct {
 	// touched are the trips whose state changed, each once, in order, with the
 	// driver who is to hear of it though he is no longer bound.
 	touched []touched
+	// offers are the trips that were offered, whose drivers are yet to be told.
+	offers []TripID
 	// shifted is the first place in the queue that changed hands, or 0.
 	shifted int
 	// reviewing says that the roads have changed under the open trips.

@@ -125,7 +125,9 @@ func proved(cost [][]int64, a assignment) error {
 
 // A trip that was asked for long ago is not overtaken for ever by nearer ones.
 func TestTheFarAreServed(t *testing.T) {
-	w := newWorld(DefaultRules())
+	rules := DefaultRules()
+	rules.AgeBonus = 1 // a second of waiting for a second of driving
+	w := newWorld(rules)
 	near := geo.Point{Lat: 26.00, Lon: 109}
 	far := geo.Point{Lat: 26.06, Lon: 109} // 24 minutes by car
 	town := geo.Point{Lat: 26.2, Lon: 109}
@@ -159,7 +161,7 @@ func TestTheFarAreServed(t *testing.T) {
 	if got := served(); got != "near" {
 		t.Errorf("23 minutes of waiting outweigh 24 of driving: %s is served", got)
 	}
-	w = newWorld(DefaultRules())
+	w = newWorld(rules)
 	ask("far", far)
 	w.now = w.now.Add(25 * time.Minute)
 	ask("near", near)

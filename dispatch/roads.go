@@ -255,8 +255,14 @@ type RoadTold struct{ Road RoadView }
 
 func (c *Core) roadView(now Instant, change geo.RoadChange) RoadView {
 	v := RoadView{Change: change, InForce: change.InForce(now.Time())}
-	if c.roads != nil {
-		v.Extent = c.roads.Extent(change)
+	if c.roads == nil {
+		return v // they were known when the change was made
 	}
+	extent, known := c.extents[change.ID]
+	if !known {
+		extent = c.roads.Extent(change)
+		c.extents[change.ID] = extent
+	}
+	v.Extent = extent
 	return v
 }

@@ -24,6 +24,8 @@ type Rules struct {
 	// BusyWithin is how soon a driver with a trip must be expected to be free to be
 	// waited for. 0 to 2 h; 0: only drivers who are free are thought of.
 	BusyWithin time.Duration
+	// StopTime is how long a party is expected to take to get on or off. 0 to 30 min.
+	StopTime time.Duration
 	// AgeBonus is how many seconds of driving a second of waiting outweighs when not all
 	// can be served. 0 to 10; with 0 the far ones starve.
 	AgeBonus float64
@@ -66,8 +68,9 @@ func DefaultRules() Rules {
 		FreshFor:            30 * time.Second,
 		Reach:               time.Hour,
 		Window:              2 * time.Second,
-		BusyWithin:          15 * time.Minute,
-		AgeBonus:            1,
+		BusyWithin:          30 * time.Minute,
+		StopTime:            time.Minute,
+		AgeBonus:            0.3,
 		MaxRide:             6 * time.Hour,
 		DutySilence:         12 * time.Hour,
 		LapseRest:           2 * time.Minute,
@@ -93,6 +96,7 @@ func (r Rules) Validate() error {
 		within("reach", r.Reach, time.Minute, 12*time.Hour),
 		within("window", r.Window, 0, 10*time.Second),
 		within("busy within", r.BusyWithin, 0, 2*time.Hour),
+		within("stop time", r.StopTime, 0, 30*time.Minute),
 		within("age bonus", r.AgeBonus, 0, 10),
 		within("longest ride", r.MaxRide, time.Minute, 48*time.Hour),
 		within("duty silence", r.DutySilence, time.Minute, 7*24*time.Hour),

@@ -334,6 +334,9 @@ func (s *sim) heard(out Outcome) error {
 		}
 		switch b := n.Body.(type) {
 		case OfferTold:
+			if trip, ok := s.driving[driver]; ok {
+				return fmt.Errorf("%s is asked for %s, and for all he knows drives %s", driver, b.Offer.Trip, trip.ID)
+			}
 			s.offers[driver] = b.Offer.ID
 		case OfferGone:
 			delete(s.offers, driver)

@@ -31,7 +31,7 @@ func (r *run) after(body FactBody, before bonds) {
 		r.tell(DriverActor(b.Driver), DutyTold{})
 		return
 	case OfferMade:
-		r.tell(DriverActor(b.Driver), OfferTold{Offer: c.offerView(r.now, c.trips[b.Trip])})
+		r.offers = append(r.offers, b.Trip)
 	case OfferClosed:
 		if b.End != OfferDeclined {
 			r.tell(DriverActor(before.offer.Driver), OfferGone{Trip: b.Trip, Offer: before.offer.ID, End: b.End})
@@ -45,9 +45,11 @@ func (r *run) after(body FactBody, before bonds) {
 	case TripRequested:
 		before.trip = c.trips[b.Trip]
 	case RoadChanged:
+		delete(c.extents, b.Change.ID)
 		r.tell(b.By, RoadTold{Road: c.roadView(r.now, b.Change)})
 		return
 	case RoadRestored:
+		delete(c.extents, b.ID)
 		return
 	}
 	r.touch(before)
@@ -95,6 +97,13 @@ func (r *run) announce() {
 			if driver != "" {
 				r.tell(DriverActor(driver), told)
 			}
+		}
+	}
+	// Offers come last: a driver whose trip has just been taken from him hears of that
+	// before he is asked for another.
+	for _, id := range r.offers {
+		if t := c.trips[id]; t != nil && t.Offer != nil {
+			r.tell(DriverActor(t.Offer.Driver), OfferTold{Offer: c.offerView(r.now, t)})
 		}
 	}
 	if r.shifted == 0 {

@@ -9,8 +9,8 @@ import (
 	"cuntong/geo"
 )
 
-// driver accepts whatever he is offered, drives there by the roads, and on to
-// where the party wants to go. Between trips he stands where the last one ended.
+// driver accepts what he is offered if he can be there while the party waits, drives
+// there by the roads, and on to where the party wants to go. Between trips he stands where the last one ended.
 type driver struct {
 	id    dispatch.DriverID
 	world *world
@@ -92,6 +92,19 @@ func (w *world) learn(d *driver, v dispatch.TripView) error {
 	return w.setOff(d, approaching, d.jobs[0].pickup)
 }
 
+// answer accepts an offer. Drivers know their roads: one who cannot be there in time
+// says so, and the next is asked. A policy that looks at the roads asks no such one.
+func (w *world) answer(d *driver, o dispatch.OfferView) {
+	at := w.roads.Locate(d.drive.to, -1)
+	leg, ok := w.roads.Travel(at, w.roads.Locate(o.Pickup.Point, -1), geo.Drive{Class: geo.Car, Leaves: w.now.Time()})
+	if asked := dayBegins.Add(w.riders[o.Trip].at); ok && w.now.Add(leg.Duration) <= asked.Add(patience) {
+		w.send(dispatch.Accept{Command: w.command(d.actor()), Trip: o.Trip, Offer: o.ID})
+		return
+	}
+	w.result.declined++
+	w.send(dispatch.Decline{Command: w.command(d.actor()), Trip: o.Trip, Offer: o.ID})
+}
+
 // halt stops a driver where he is: his party is off, or has been set down.
 func (w *world) halt(d *driver) {
 	at, _ := d.drive.place(w.now, d.moving())
@@ -137,7 +150,7 @@ func (w *world) reached(d *driver) error {
 		d.phase = loading
 		w.report(d)
 		w.send(dispatch.Arrive{Command: w.command(d.actor()), Trip: trip})
-		w.once(d, boarding, func() error {
+		w.once(d, w.stop, func() error {
 			w.send(dispatch.Start{Command: w.command(d.actor()), Trip: trip})
 			return w.setOff(d, riding, d.jobs[0].dropoff)
 		})
@@ -146,7 +159,7 @@ func (w *world) reached(d *driver) error {
 	w.result.loaded += took
 	d.phase = unloading
 	w.report(d)
-	w.once(d, alighting, func() error {
+	w.once(d, w.stop, func() error {
 		w.send(dispatch.Complete{Command: w.command(d.actor()), Trip: trip})
 		return nil
 	})

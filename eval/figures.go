@@ -4,13 +4,13 @@ import "math"
 
 // cell is the figures of one policy under one load.
 type cell struct {
-	policy policy
-	load   int
-	served estimate // percent of the requests
-	wait   estimate // minutes, of those served
-	empty  estimate // minutes of driving to pickups for each ride
-	late   estimate // percent picked up after their patience
-	p95    float64  // minutes, over all seeds
+	policy   policy
+	load     int
+	served   estimate // percent of the requests
+	wait     estimate // minutes, of those served
+	empty    estimate // minutes of driving to pickups for each ride
+	declined estimate // offers in vain for a hundred requests
+	p95      float64  // minutes, over all seeds
 	// Against the first policy on the same days.
 	moreServed estimate // points
 	waitRatio  estimate // of those served
@@ -29,7 +29,7 @@ func (s *study) cellOf(load, policy int) cell {
 		served:     meanOf(own(served)),
 		wait:       meanOf(own(wait)),
 		empty:      meanOf(own(empty)),
-		late:       meanOf(own((*result).latePercent)),
+		declined:   meanOf(own((*result).declinedPercent)),
 		p95:        quantile(s.pooled(load, policy), 0.95),
 		moreServed: differenceOf(own(served), base(served)),
 		waitRatio:  ratioOf(own(wait), base(wait)),

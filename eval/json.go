@@ -32,7 +32,7 @@ func (s *study) writeJSON(path string) error {
 			with("served_"+at, c.served)
 			with("wait_min_"+at, c.wait)
 			with("empty_min_"+at, c.empty)
-			with("late_"+at, c.late)
+			with("declined_"+at, c.declined)
 			with("wait_of_all_min_"+at, meanOf(s.samples(l, p, (*result).waitOfAll)))
 			put("wait_p95_min_"+at, c.p95)
 			if p != byLine {

@@ -32,8 +32,8 @@ func policies(net network, t tuning) ([]policy, error) {
 	}
 	mine := t.apply(dispatch.DefaultRules())
 	return []policy{
-		byLine: {"line", "straight line", "the free driver nearest by straight line, at once; who asked first comes first", crow, greedy()},
-		byRoad: {"road", "road, greedy", "the free driver nearest by road, at once; who asked first comes first", net.roads, greedy()},
+		byLine: {"line", "straight line", "the free driver nearest by straight line, at once; who asked first comes first", crow, greedy(t.stop)},
+		byRoad: {"road", "road, greedy", "the free driver nearest by road, at once; who asked first comes first", net.roads, greedy(t.stop)},
 		ours:   {"cuntong", "cuntong", "by road, those who compete judged together, busy drivers included", net.roads, mine},
 	}, mine.Validate()
 }
@@ -65,7 +65,7 @@ func scaled(net network) (geo.Crow, error) {
 func (p policy) settings() map[string]any {
 	return map[string]any{
 		"about": p.about, "window_s": p.rules.Window.Seconds(), "busy_within_min": p.rules.BusyWithin.Minutes(),
-		"age_bonus": p.rules.AgeBonus, "reach_min": p.rules.Reach.Minutes(),
+		"age_bonus": p.rules.AgeBonus, "stop_s": p.rules.StopTime.Seconds(), "reach_min": p.rules.Reach.Minutes(),
 	}
 }
 
@@ -74,8 +74,9 @@ const firstCome = 10
 
 // greedy rules match each request as it comes, among free drivers; a driver who
 // becomes free goes to who asked first.
-func greedy() dispatch.Rules {
+func greedy(stop time.Duration) dispatch.Rules {
 	r := dispatch.DefaultRules()
+	r.StopTime = stop
 	r.Window, r.BusyWithin, r.AgeBonus = 0, 0, firstCome
 	return r
 }
@@ -83,6 +84,7 @@ func greedy() dispatch.Rules {
 // tuning is rules to try instead of the default ones.
 type tuning struct {
 	window, busyWithin time.Duration
+	stop               time.Duration // that a party takes to get on or off, under every policy
 	ageBonus           float64
 }
 
@@ -90,11 +92,12 @@ func (t *tuning) flags(flags *flag.FlagSet) {
 	usual := dispatch.DefaultRules()
 	flags.DurationVar(&t.window, "window", usual.Window, "how long requests that compete are gathered")
 	flags.DurationVar(&t.busyWithin, "busy-within", usual.BusyWithin, "drivers who are free within this `time` count as candidates; 0: none")
+	flags.DurationVar(&t.stop, "stop", 0, "how long a party takes to get on or off")
 	flags.Float64Var(&t.ageBonus, "age-bonus", usual.AgeBonus, "how much the time already waited counts in a contest")
 }
 
 // apply returns rules with these instead.
 func (t tuning) apply(rules dispatch.Rules) dispatch.Rules {
-	rules.Window, rules.BusyWithin, rules.AgeBonus = t.window, t.busyWithin, t.ageBonus
+	rules.Window, rules.BusyWithin, rules.AgeBonus, rules.StopTime = t.window, t.busyWithin, t.ageBonus, t.stop
 	return rules
 }

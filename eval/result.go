@@ -9,13 +9,11 @@ import (
 // result is what a day came to under one policy.
 type result struct {
 	requests, completed, unserved int
-	// late are the parties whose driver came after their patience was over. They
-	// ride, because a driver is at their door, and count as not served.
-	late     int
-	released int       // trips taken from a driver on his way
-	waits    []float64 // minutes from the request to the driver's being there, of those served
-	empty    time.Duration
-	loaded   time.Duration
+	released                      int       // trips taken from a driver on his way
+	declined                      int       // offers to drivers who could not have been there in time
+	waits                         []float64 // minutes from the request to the driver's being there, of those served
+	empty                         time.Duration
+	loaded                        time.Duration
 	// byVillage is who was served, by the village they started from.
 	byVillage []share
 	// decisions is how long the core took over each input that made it offer a trip
@@ -30,10 +28,6 @@ type share struct{ served, of int }
 
 // pickedUp counts a party whose driver is there.
 func (r *result) pickedUp(village int, waited time.Duration) {
-	if waited > patience {
-		r.late++
-		return
-	}
 	r.waits = append(r.waits, waited.Minutes())
 	r.byVillage[village].served++
 }
@@ -51,13 +45,13 @@ func (r *result) timed(out dispatch.Outcome, took time.Duration) {
 	}
 }
 
-// servedPercent is how many of all requests were picked up in time.
+// servedPercent is how many of all requests were picked up.
 func (r *result) servedPercent() float64 { return 100 * float64(len(r.waits)) / float64(r.requests) }
 
 // meanWait is in minutes, of those served.
 func (r *result) meanWait() float64 { return sum(r.waits) / float64(max(1, len(r.waits))) }
 
-// waitOfAll is in minutes, of all requests, where one that is not served in time has
+// waitOfAll is in minutes, of all requests, where one that is not served has
 // waited as long as its patience lasts. Unlike the wait of those served it does not
 // become shorter by leaving those far away unserved (it is the restricted mean of
 // P. Royston and M. Parmar, BMC Medical Research Methodology 13:152, 2013).
@@ -66,8 +60,9 @@ func (r *result) waitOfAll() float64 {
 	return (sum(r.waits) + left*patience.Minutes()) / float64(r.requests)
 }
 
-// emptyMinutes is the driving to pickups for each ride, the late ones included.
+// emptyMinutes is the driving to pickups for each ride.
 func (r *result) emptyMinutes() float64 { return r.empty.Minutes() / float64(max(1, r.completed)) }
 
-// latePercent is how many of all requests were picked up too late.
-func (r *result) latePercent() float64 { return 100 * float64(r.late) / float64(r.requests) }
+// declinedPercent is how many offers, of a hundred requests, went to drivers who could
+// not have been there in time.
+func (r *result) declinedPercent() float64 { return 100 * float64(r.declined) / float64(r.requests) }

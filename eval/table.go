@@ -12,7 +12,7 @@ import (
 func (s *study) printTable(out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "\n%d seeds, %d drivers; mean ± half a 95 %% interval; the last four against a straight line on the same days\n", s.opt.seeds, s.opt.drivers)
-	fmt.Fprintln(t, "load\tpolicy\tserved %\tlate %\twait min\tp95\tempty min/ride\tserved, points\twait ratio\twait of all, ratio\tempty ratio")
+	fmt.Fprintln(t, "load\tpolicy\tserved %\tin vain\twait min\tp95\tempty min/ride\tserved, points\twait ratio\twait of all, ratio\tempty ratio")
 	for l := range s.opt.loads {
 		for p := range s.policies {
 			fmt.Fprintln(t, strings.Join(s.cellOf(l, p).row(p != byLine), "\t"))
@@ -40,7 +40,7 @@ func (s *study) printTable(out io.Writer) error {
 
 // row is the cell as words: the comparison only where it is compared.
 func (c cell) row(compared bool) []string {
-	words := []string{fmt.Sprintf("%d/h", c.load), c.policy.name, c.served.text(1), c.late.text(1), c.wait.text(1),
+	words := []string{fmt.Sprintf("%d/h", c.load), c.policy.name, c.served.text(1), c.declined.text(1), c.wait.text(1),
 		fmt.Sprintf("%.1f", c.p95), c.empty.text(1), "", "", "", ""}
 	if compared {
 		copy(words[7:], []string{c.moreServed.text(1), c.waitRatio.text(2), c.allRatio.text(2), c.emptyRatio.text(2)})

@@ -15,8 +15,6 @@ const (
 	// reportEvery is how often a phone reports where it is while it moves; one that
 	// stands reports every second time. The core forgets who is silent for 30 s.
 	reportEvery = 10 * time.Second
-	boarding    = time.Minute // from the driver's being there to driving off
-	alighting   = time.Minute // from the end of the ride to the driver's being free
 	// overtime is how long after the last request everybody must be home: more is
 	// a fault of the simulation or of the core.
 	overtime = 24 * time.Hour
@@ -31,6 +29,7 @@ type world struct {
 	core     *dispatch.Core
 	roads    geo.Router // as they are, not as the policy believes
 	villages []village
+	stop     time.Duration // that a party takes to get on or off
 	day      day
 	drivers  []*driver
 	by       map[dispatch.DriverID]*driver
@@ -58,6 +57,7 @@ func play(villages []village, roads geo.Router, p policy, d day) (result, error)
 		core:     dispatch.NewCore(&geo.Area{ID: "eval", Name: "eval"}, p.rules, p.router),
 		roads:    roads,
 		villages: villages,
+		stop:     p.rules.StopTime,
 		day:      d,
 		by:       map[dispatch.DriverID]*driver{},
 		riders:   map[dispatch.TripID]*rider{},
@@ -186,7 +186,7 @@ func (w *world) told(in dispatch.Input, n dispatch.Notice) error {
 			return fmt.Errorf("%T of %s is refused: %s", in, n.To, b.Refusal.Code)
 		}
 	case dispatch.OfferTold:
-		w.send(dispatch.Accept{Command: w.command(d.actor()), Trip: b.Offer.Trip, Offer: b.Offer.ID})
+		w.answer(d, b.Offer)
 	case dispatch.TripTold:
 		if d != nil {
 			return w.learn(d, b.Trip)

@@ -36,16 +36,16 @@ func TestDayConservesTrips(t *testing.T) {
 			for _, v := range r.byVillage {
 				of, served = of+v.of, served+v.served
 			}
-			if r.requests != load*8 || of != r.requests || served != len(r.waits) || len(r.waits)+r.late != r.completed || r.completed+r.unserved != r.requests {
-				t.Errorf("%s at %d/h: %d requests (%d by village), %d completed (%d in time, %d by village, %d late), %d unserved",
-					p.name, load, r.requests, of, r.completed, len(r.waits), served, r.late, r.unserved)
+			if r.requests != load*8 || of != r.requests || served != len(r.waits) || len(r.waits) != r.completed || r.completed+r.unserved != r.requests {
+				t.Errorf("%s at %d/h: %d requests (%d by village), %d completed (%d picked up, %d by village), %d unserved",
+					p.name, load, r.requests, of, r.completed, len(r.waits), served, r.unserved)
 			}
 			for _, wait := range r.waits {
 				if wait < 0 || wait > patience.Minutes() {
 					t.Errorf("%s at %d/h: a wait of %v min counts as served", p.name, load, wait)
 				}
 			}
-			if busy, there := r.empty+r.loaded+time.Duration(r.completed)*(boarding+alighting), 6*(workday+2*time.Hour); busy > there || r.completed > 0 && r.loaded == 0 {
+			if busy, there := r.empty+r.loaded+time.Duration(r.completed)*2*p.rules.StopTime, 6*(workday+2*time.Hour); busy > there || r.completed > 0 && r.loaded == 0 {
 				t.Errorf("%s at %d/h: drivers were busy for %v of %v", p.name, load, busy, there)
 			}
 			if load != 20 {
@@ -70,7 +70,7 @@ func TestOneRide(t *testing.T) {
 		return leg.Duration.Round(time.Millisecond)
 	}
 	d := day{requests: []request{{at: time.Minute, from: 1, to: 2}}, starts: []int{0}, phases: []time.Duration{0}}
-	r, err := play(villages, crow, policy{router: crow, rules: greedy()}, d)
+	r, err := play(villages, crow, policy{router: crow, rules: greedy(0)}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +82,9 @@ func TestOneRide(t *testing.T) {
 	}
 }
 
-// TestLateIsNotServed: a driver who believes that he can make it and cannot brings
-// the party home, and it does not count.
-func TestLateIsNotServed(t *testing.T) {
+// TestWhoCannotBeThereSaysSo: a policy that believes in quick roads asks a driver who
+// knows better.
+func TestWhoCannotBeThereSaysSo(t *testing.T) {
 	at := func(lat float64) village { return village{point: geo.Point{Lat: lat, Lon: 109}, mass: 1} }
 	villages := []village{at(26), at(26.10), at(26.15)} // 40 min at 30 km/h with detours
 	believed, err := geo.NewCrowWith(1.8, map[geo.VehicleClass]float64{geo.Car: 90})
@@ -92,11 +92,11 @@ func TestLateIsNotServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := day{requests: []request{{at: time.Minute, from: 1, to: 2}}, starts: []int{0}, phases: []time.Duration{0}}
-	r, err := play(villages, geo.NewCrow(), policy{router: believed, rules: greedy()}, d)
+	r, err := play(villages, geo.NewCrow(), policy{router: believed, rules: greedy(0)}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.late != 1 || r.completed != 1 || r.servedPercent() != 0 || r.latePercent() != 100 || r.waitOfAll() != 30 {
+	if r.declined != 1 || r.unserved != 1 || r.servedPercent() != 0 || r.declinedPercent() != 100 || r.waitOfAll() != 30 {
 		t.Errorf("%+v: served %v %%, wait of all %v", r, r.servedPercent(), r.waitOfAll())
 	}
 }
