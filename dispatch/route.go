@@ -29,7 +29,7 @@ type Way struct {
 // How finely a line is drawn: it is to be looked at on a phone.
 const (
 	lineTolerance geo.Meters = 15
-	linePoints               = 300
+	linePoints    int        = 300
 )
 
 // route answers in, or refuses.
