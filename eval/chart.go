@@ -86,7 +86,7 @@ func (c chart) span(cells [][]cell) (low, high float64) {
 	return math.Max(0, math.Floor((low-2)/10)*10), c.top
 }
 
-// ticks are a handful of round numbers from low to high.
+// ticks are a handful of round numbers from low, which is not below zero, to high.
 func ticks(low, high float64) (all []float64) {
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/4)))
 	for _, m := range []float64{1, 2, 5, 10} {
@@ -95,7 +95,7 @@ func ticks(low, high float64) (all []float64) {
 			break
 		}
 	}
-	for i := math.Ceil(low/step - 1e-9); i*step <= high+1e-9; i++ {
+	for i := math.Max(0, math.Ceil(low/step-1e-9)); i*step <= high+1e-9; i++ {
 		all = append(all, i*step)
 	}
 	return all

@@ -63,7 +63,7 @@ func TestFigures(t *testing.T) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
-	for _, alien := range []string{"<script", "http://", "NaN", "<none>"} {
+	for _, alien := range []string{"<script", "http://", "NaN", "<none>", ">-0<"} {
 		if bytes.Contains(html, []byte(alien)) {
 			t.Errorf("the page has %s", alien)
 		}

@@ -54,7 +54,7 @@ func (s *study) writePage(path string) error {
 	for _, c := range []chart{
 		{title: "Served in time, percent", figure: func(c cell) estimate { return c.served }, top: 100},
 		{title: "Wait for the driver, minutes", figure: func(c cell) estimate { return c.wait }},
-		{title: "Driving empty, minutes a ride", figure: func(c cell) estimate { return c.empty }},
+		{title: "Empty minutes a ride", figure: func(c cell) estimate { return c.empty }},
 	} {
 		p.Charts = append(p.Charts, pageChart{Title: c.title, SVG: template.HTML(c.svg(cells))})
 	}
