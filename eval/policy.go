@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"time"
 
@@ -26,39 +25,23 @@ const (
 
 // policies are all that are compared, on a network.
 func policies(net network, t tuning) ([]policy, error) {
-	crow, err := scaled(net)
+	crow, err := line()
 	if err != nil {
 		return nil, err
 	}
 	mine := t.apply(dispatch.DefaultRules())
 	return []policy{
-		byLine: {"line", "straight line", "the free driver nearest by straight line, at once; who asked first comes first", crow, greedy(t.stop)},
+		byLine: {"line", "straight line", "the free driver nearest by straight line who can be there in time, at once; who asked first comes first", crow, greedy(t.stop)},
 		byRoad: {"road", "road, greedy", "the free driver nearest by road, at once; who asked first comes first", net.roads, greedy(t.stop)},
 		ours:   {"cuntong", "cuntong", "by road, those who compete judged together, busy drivers included", net.roads, mine},
 	}, mine.Validate()
 }
 
-// scaled is the straight line at its best: with the detours and the speed that are
-// usual between the villages of this network. With others it would turn down rides
-// that can be had, or promise such that cannot, and look worse for no fault of its own.
-func scaled(net network) (geo.Crow, error) {
-	var detours, speeds []float64
-	by := geo.Drive{Class: geo.Car, Leaves: dayBegins.Time()}
-	for _, from := range net.villages {
-		for _, to := range net.villages {
-			straight := geo.Distance(from.point, to.point)
-			leg, ok := net.roads.Travel(net.roads.Locate(from.point, -1), net.roads.Locate(to.point, -1), by)
-			if ok && straight > 0 && leg.Duration > 0 {
-				detours = append(detours, float64(leg.Distance/straight))
-				speeds = append(speeds, float64(leg.Distance)/1000/leg.Duration.Hours())
-			}
-		}
-	}
-	if len(detours) == 0 {
-		return geo.Crow{}, errors.New("no two villages are apart and joined by a road")
-	}
-	detour, speed := quantile(detours, 0.5), quantile(speeds, 0.5)
-	return geo.NewCrowWith(min(10, max(1, detour)), map[geo.VehicleClass]float64{geo.Car: min(150, max(1, speed))})
+// line is the straight line as it is used: it says who is nearest, and nothing of when
+// he is there. It is quick enough never to turn down a drive that can be made in
+// time; the drivers know which cannot.
+func line() (geo.Crow, error) {
+	return geo.NewCrowWith(1, map[geo.VehicleClass]float64{geo.Car: 150})
 }
 
 // settings are what tells the policy from the others.
