@@ -1,6 +1,8 @@
 package road
 
 import (
+	"sync"
+
 	"cuntong/geo"
 )
 
@@ -86,7 +88,8 @@ func (l Lane) backward() bool { return l&1 == 1 }
 
 // Graph is a road network: its segments, and how lanes follow each other. It is
 // made by a Builder or read from a file, never changes, and may be read by any
-// number of goroutines.
+// number of goroutines. What searches need beside it is made for its first Today
+// and kept as long as the Graph is.
 //
 // It is arrays all through. A lane leads from one or more vertices to exactly
 // one. A junction is one vertex, unless it has forbidden turns: then every lane
@@ -120,6 +123,9 @@ type Graph struct {
 	first    []int32      // by vertex: its first arc; one more than vertices
 	lane     []Lane       // by arc, sorted by the vertex the arc leaves
 	rank     []int32      // by vertex: its place in the order of contraction; see order.go
+
+	prepare sync.Once
+	shared  *shared // what every Today of it uses, made for the first
 }
 
 // coord is a point in ten millionths of a degree.

@@ -37,13 +37,19 @@ const (
 // province takes the better part of a second; NewFinder for the class does it ahead
 // of time.
 type Today struct {
+	*shared
+	roads   []roads // by place in vehicles
+	inForce []held
+}
+
+// shared is what follows from the roads as they were surveyed, and so is the same
+// for every Today of a Graph, and the memory that their searches lend each other.
+type shared struct {
 	g       *Graph
 	h       *hierarchy
 	grid    *grid
 	split   []junctionVertex
-	fastest float64 // metres in a millisecond: no drive is faster
-	roads   []roads // by place in vehicles
-	inForce []held
+	fastest float64       // metres in a millisecond: no drive is faster
 	spare   chan *scratch // for who asks next
 }
 
@@ -79,40 +85,45 @@ func (e *ends) add(v int32, cost weight, l Lane) {
 
 // borrow returns the memory for a question. It is a number for each vertex, too
 // much to be made anew, so as much is kept as processors can use.
-func (t *Today) borrow() *scratch {
+func (s *shared) borrow() *scratch {
 	select {
-	case sc := <-t.spare:
+	case sc := <-s.spare:
 		return sc
 	default:
-		return &scratch{query: newQuery(t.h)}
+		return &scratch{query: newQuery(s.h)}
 	}
 }
 
-func (t *Today) giveBack(sc *scratch) {
+func (s *shared) giveBack(sc *scratch) {
 	select {
-	case t.spare <- sc:
+	case s.spare <- sc:
 	default:
 	}
 }
 
-// NewToday returns the network on a day on which nothing is the matter. It takes
-// the time to prepare the search, seconds for a province.
+// NewToday returns the network on a day on which nothing is the matter. The first
+// of a Graph takes the time to prepare the search, about a second for a province;
+// further ones share that. Any number may be made at once.
 func NewToday(g *Graph) *Today {
-	t := &Today{g: g, h: newHierarchy(g), grid: newGrid(g), roads: make([]roads, len(vehicles)),
-		spare: make(chan *scratch, 2*runtime.GOMAXPROCS(0))}
-	for v, j := range g.junction {
-		if v != int(j) {
-			t.split = append(t.split, junctionVertex{junction: j, vertex: int32(v)})
-		}
-	}
-	slices.SortFunc(t.split, func(a, b junctionVertex) int {
-		return cmp.Or(cmp.Compare(a.junction, b.junction), cmp.Compare(a.vertex, b.vertex))
-	})
+	g.prepare.Do(func() { g.shared = newShared(g) })
+	t := &Today{shared: g.shared, roads: make([]roads, len(vehicles))}
 	for i, class := range vehicles {
 		t.roads[i] = newRoads(t.h, class)
 	}
-	t.fastest = g.fastest()
 	return t
+}
+
+func newShared(g *Graph) *shared {
+	s := &shared{g: g, h: newHierarchy(g), grid: newGrid(g), fastest: g.fastest(), spare: make(chan *scratch, 2*runtime.GOMAXPROCS(0))}
+	for v, j := range g.junction {
+		if v != int(j) {
+			s.split = append(s.split, junctionVertex{junction: j, vertex: int32(v)})
+		}
+	}
+	slices.SortFunc(s.split, func(a, b junctionVertex) int {
+		return cmp.Or(cmp.Compare(a.junction, b.junction), cmp.Compare(a.vertex, b.vertex))
+	})
+	return s
 }
 
 // fastest is the highest speed driven anywhere by anybody, in metres a millisecond.

@@ -521,6 +521,33 @@ func TestManyAskAtOnce(t *testing.T) {
 	}
 }
 
+// What is prepared is prepared once for a Graph, however many ask for it at once; what
+// is closed in one Today is open in the other.
+func TestTodaysShareWhatNeverChanges(t *testing.T) {
+	g := newMountains(t, 300, 7).g
+	todays := make([]*Today, 8)
+	var all sync.WaitGroup
+	for i := range todays {
+		all.Go(func() { todays[i] = NewToday(g) })
+	}
+	all.Wait()
+	for _, today := range todays[1:] {
+		if today.shared != todays[0].shared {
+			t.Fatal("the same roads were prepared twice")
+		}
+	}
+	closed, open := todays[0], todays[1]
+	points := benchSpots(seeded(3), g)
+	want := askAll(open, points, 0)
+	closed.Set([]geo.RoadChange{{ID: "all", Closed: true}}, noon)
+	if got := askAll(open, points, 0); !slices.Equal(got, want) {
+		t.Error("what one has closed, another finds closed")
+	}
+	if slices.Equal(askAll(closed, points, 0), want) {
+		t.Error("nothing is closed")
+	}
+}
+
 func askAll(t *Today, points []geo.Point, i int) (legs []geo.Leg) {
 	class := vehicles[i%2]
 	f := t.NewFinder(class)
@@ -583,6 +610,25 @@ func TestFloorDoesNotFall(t *testing.T) {
 	}
 }
 
+// BenchmarkNewToday is the second of a Graph; BenchmarkShared what the first prepares.
+func BenchmarkNewToday(b *testing.B) {
+	benchSizes(b, func(b *testing.B, r *benchRoads) {
+		NewToday(r.g)
+		b.ResetTimer()
+		for b.Loop() {
+			NewToday(r.g)
+		}
+	})
+}
+
+func BenchmarkShared(b *testing.B) {
+	benchSizes(b, func(b *testing.B, r *benchRoads) {
+		for b.Loop() {
+			newShared(r.g)
+		}
+	})
+}
+
 // benchToday is a province with every class of vehicle at work.
 func benchToday(b *testing.B, r *benchRoads) *Today {
 	today := NewToday(r.g)
@@ -590,14 +636,6 @@ func benchToday(b *testing.B, r *benchRoads) *Today {
 		today.NewFinder(class)
 	}
 	return today
-}
-
-func BenchmarkNewToday(b *testing.B) {
-	benchSizes(b, func(b *testing.B, r *benchRoads) {
-		for b.Loop() {
-			NewToday(r.g)
-		}
-	})
 }
 
 // A road is closed and opened again, for all classes.
