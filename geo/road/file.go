@@ -414,7 +414,3 @@ func permutation(rank []int32) bool {
 	}
 	return true
 }
-
-// Credit says where the data came from and under which licence, to be shown
-// wherever the roads are.
-func (g *Graph) Credit() (source, licence string) { return g.source, g.licence }

@@ -2,10 +2,10 @@ package road
 
 import "cuntong/geo"
 
-// Source is where the roads come from; see Credit.
+// Source is where the roads come from, to be shown wherever they are.
 func (g *Graph) Source() string { return g.source }
 
-// Licence is under what terms they may be used; see Credit.
+// Licence is under what terms the roads may be used, to be shown with their Source.
 func (g *Graph) Licence() string { return g.licence }
 
 // Junctions is how many junctions and ends of roads there are; they are numbered

@@ -261,7 +261,7 @@ func TestThereIsSomethingOfEverything(t *testing.T) {
 		if steep > g.Segments()/10 {
 			t.Errorf("seed %d: %d of %d roads are steeper than anybody would build them", seed, steep, g.Segments())
 		}
-		if source, _ := g.Credit(); !strings.Contains(source, "no real road") {
+		if source := g.Source(); !strings.Contains(source, "no real road") {
 			t.Errorf("the source is %q: it must say that nothing is real", source)
 		}
 	}
