@@ -75,7 +75,7 @@ func (t *tuning) flags(flags *flag.FlagSet) {
 	usual := dispatch.DefaultRules()
 	flags.DurationVar(&t.window, "window", usual.Window, "how long requests that compete are gathered")
 	flags.DurationVar(&t.busyWithin, "busy-within", usual.BusyWithin, "drivers who are free within this `time` count as candidates; 0: none")
-	flags.DurationVar(&t.stop, "stop", 0, "how long a party takes to get on or off")
+	flags.DurationVar(&t.stop, "stop", usual.StopTime, "how long a party takes to get on or off")
 	flags.Float64Var(&t.ageBonus, "age-bonus", usual.AgeBonus, "how much the time already waited counts in a contest")
 }
 

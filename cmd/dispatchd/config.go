@@ -54,9 +54,9 @@ type rulesFlags struct {
 	FreshFor       time.Duration `default:"30s" help:"How long a position counts; a driver not heard of for longer is not matched. 5s to 10m."`
 	Reach          time.Duration `default:"1h" help:"The longest drive to a pickup that a driver is asked for. 1m to 12h."`
 	Window         time.Duration `default:"2s" help:"How long a trip that competes with others for the same drivers waits after it was asked for, so that they are judged together. 0 to 10s."`
-	BusyWithin     time.Duration `default:"30m" help:"How soon a driver with a trip must be expected to be free to be waited for. 0 to 2h; 0: only free drivers count."`
+	BusyWithin     time.Duration `default:"20m" help:"How soon a driver with a trip must be expected to be free to be waited for. 0 to 2h; 0: only free drivers count."`
 	StopTime       time.Duration `default:"1m" help:"How long a party is expected to take to get on or off. 0 to 30m."`
-	AgeBonus       float64       `default:"0.3" help:"How many seconds of driving a second of waiting outweighs when not all can be served. 0 to 10."`
+	AgeBonus       float64       `default:"0.5" help:"How many seconds of driving a second of waiting outweighs when not all can be served. 0 to 10."`
 	MaxRide        time.Duration `default:"6h" help:"The longest ride that can be booked, by the estimate for a car. 1m to 48h."`
 	DutySilence    time.Duration `default:"12h" help:"How long a driver may be on duty without a word while he has no trip; then his duty ends. 1m to 168h."`
 	LapseRest      time.Duration `default:"2m" help:"How long a driver who let an offer lapse is left alone about that trip. 0 to 24h."`
