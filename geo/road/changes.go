@@ -120,12 +120,13 @@ func (s *state) weight(l Lane) weight {
 	}
 }
 
-// set makes exactly these changes hold. Weights follow from the roads as drawn and
-// the changes alone, whatever held before.
-func (s *state) set(changes []effect) {
+// set makes exactly these changes hold, and returns the lanes that the metric, if
+// there is one, has to be told of. Weights follow from the roads as drawn and the
+// changes alone, whatever held before.
+func (s *state) set(changes []effect) []Lane {
 	if s.share == nil {
 		if len(changes) == 0 {
-			return
+			return nil
 		}
 		s.share = slices.Repeat([]float32{1}, s.g.Segments())
 	}
@@ -145,9 +146,6 @@ func (s *state) set(changes []effect) {
 		}
 	}
 	s.changes = changes
-	if len(touched) == 0 {
-		return
-	}
 	for _, was := range touched {
 		s.share[was.segment] = 1
 	}
@@ -157,7 +155,7 @@ func (s *state) set(changes []effect) {
 		}
 	}
 	if s.m == nil {
-		return
+		return nil
 	}
 	var lanes []Lane
 	for _, was := range touched {
@@ -165,7 +163,7 @@ func (s *state) set(changes []effect) {
 			lanes = append(lanes, was.segment.Forward(), was.segment.Backward())
 		}
 	}
-	s.m.update(lanes, s.weight)
+	return lanes
 }
 
 // held is a change and the segments it concerns.
@@ -203,12 +201,15 @@ func (h held) on(class geo.VehicleClass) (e effect, ok bool) {
 }
 
 // Set is geo.Roads'. On a province it takes milliseconds for a closure; for a change
-// that concerns much of the network, about as long as making the weights does.
+// that concerns much of the network, as long as making the weights does, which it
+// does for several classes at once where there are processors for it.
 func (t *Today) Set(changes []geo.RoadChange, now time.Time) (next time.Time) {
 	t.hold(changes)
+	var stale []again
 	for i := range t.roads {
-		t.roads[i].set(t.inForce, now)
+		stale = t.roads[i].set(stale, t.inForce, now)
 	}
+	weighAll(stale)
 	first := int64(always)
 	for _, c := range changes {
 		first = min(first, turns(c, now))
@@ -255,8 +256,9 @@ func turns(c geo.RoadChange, now time.Time) int64 {
 	return next
 }
 
-// set makes the changes hold for the class.
-func (r *roads) set(changes []held, now time.Time) {
+// set makes the changes hold for the class, and appends the metrics that are to be
+// weighed again before anybody asks.
+func (r *roads) set(stale []again, changes []held, now time.Time) []again {
 	var lasting, every, some []effect
 	r.daily, r.since, r.turn, r.until = nil, math.MinInt64, always, always
 	for _, h := range changes {
@@ -277,21 +279,27 @@ func (r *roads) set(changes []held, now time.Time) {
 			}
 		}
 	}
-	r.open.set(lasting)
+	put := func(s *state, changes []effect) {
+		if lanes := s.set(changes); len(lanes) > 0 {
+			stale = append(stale, again{s, lanes})
+		}
+	}
+	put(r.open, lasting)
 	r.now = r.open
 	if len(every) == 0 {
 		r.all, r.mixed = r.all.bare(), r.mixed.bare()
-		return
+		return stale
 	}
-	r.all.set(slices.Concat(lasting, every))
+	put(r.all, slices.Concat(lasting, every))
 	switch len(some) {
 	case 0:
 	case len(every):
 		r.now = r.all
 	default:
 		r.now = r.mixed
-		r.mixed.set(slices.Concat(lasting, some))
+		put(r.mixed, slices.Concat(lasting, some))
 	}
+	return stale
 }
 
 // bare gives back the memory of a state that is not needed any longer.
