@@ -66,17 +66,17 @@ func number(t testing.TB, field string) float64 {
 	return x
 }
 
+// everyPlace is the step from one place to the next; larger for the race detector
+// because nothing here is concurrent and it takes ten times as long.
+var everyPlace = map[bool]int{false: 1, true: 10}[raceDetector]
+
 // Every pair of a real network, in both directions of search, as it was surveyed
 // and, for every tenth place, with a tenth of its roads closed.
 func TestAndorraIsAsDijkstraSays(t *testing.T) {
 	r := andorra(t)
 	h := newHierarchy(r.g)
 	m := h.newMetric(r.weightOf)
-	step := 1
-	if raceDetector {
-		step = 10 // nothing here is concurrent, and it takes ten times as long
-	}
-	everyPair(t, r, m, step)
+	everyPair(t, r, m, everyPlace)
 	rng := seeded(5)
 	var closed []Lane
 	for l := range r.weights {
@@ -128,5 +128,5 @@ func everyPair(t *testing.T, r *randomRoads, m *metric, step int) {
 func TestMountainsAreAsDijkstraSays(t *testing.T) {
 	r := newMountains(t, 1200, 6)
 	h := newHierarchy(r.g)
-	everyPair(t, r, h.newMetric(r.weightOf), 1)
+	everyPair(t, r, h.newMetric(r.weightOf), everyPlace)
 }

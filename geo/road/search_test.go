@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// graphs is how many random networks a property is tried on.
-const graphs = 150
+// graphs is how many random networks a property is tried on: fewer where each takes
+// ten times as long and nothing is concurrent.
+var graphs = map[bool]int{false: 150, true: 50}[raceDetector]
 
 // allPairs is the weight between every two vertices by plain Dijkstra.
 func allPairs(r *randomRoads) [][]weight {
