@@ -103,7 +103,8 @@ const (
 	drawnPoints = 60_000
 	// drawnWithin is how far off a drawn road may lie: less than a pixel of a county.
 	drawnWithin geo.Meters = 25
-	drawnMost              = 64 // points of one segment
+	// drawnMost bounds the points of one segment.
+	drawnMost = 64
 )
 
 // drawing is the roads as the page draws them; nil when there are none.
