@@ -16,10 +16,11 @@ type ahead struct {
 	trip  TripID // for which it was made, in that state
 	state State
 	made  Instant
-	known bool     // there is a position, and a road to where he has to go
-	next  Instant  // when he is expected at his next stop; 0 while the party gets on
-	free  Instant  // when he is expected to have done his plan
-	last  geo.Spot // where that will be
+	known bool       // there is a position, and a road to where he has to go
+	next  Instant    // when he is expected at his next stop; 0 while the party gets on
+	left  geo.Meters // to there
+	free  Instant    // when he is expected to have done his plan
+	last  geo.Spot   // where that will be
 }
 
 // aheadOf returns what is expected of d, who has a plan.
@@ -46,13 +47,13 @@ func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
 	case f == nil:
 	case t.State == Assigned:
 		leg, ok := c.router.Travel(f.spot, pave.pickup, c.leaving(now, d.Vehicle))
-		a.next = now.Add(leg.Duration)
+		a.next, a.left = now.Add(leg.Duration), leg.Distance
 		ride, rideable := c.rideBy(a.next, t, d.Vehicle)
 		a.known = ok && rideable
 		a.free = a.next.Add(stop + ride.Duration + stop)
 	case t.State == Riding:
 		leg, ok := c.router.Travel(f.spot, pave.dropoff, c.leaving(now, d.Vehicle))
-		a.known, a.next = ok, now.Add(leg.Duration)
+		a.known, a.next, a.left = ok, now.Add(leg.Duration), leg.Distance
 		a.free = a.next.Add(stop)
 	}
 	return a

@@ -64,8 +64,10 @@ type QueueTold struct {
 type DriverAt struct {
 	Trip TripID
 	Fix  Fix
-	// ETA is when the driver is expected at his next stop.
+	// ETA is when the driver is expected at his next stop; 0: not known.
 	ETA Instant
+	// Left is how far it is to there by road.
+	Left geo.Meters
 }
 
 // DutyTold tells a driver whether he is on duty.

@@ -109,7 +109,7 @@ func (r *run) follow(fix Fix) {
 		a = c.lookAhead(r.now, c.drivers[fix.Driver])
 	}
 	if a.known {
-		at.ETA = a.next
+		at.ETA, at.Left = a.next, a.left
 	}
 	for _, who := range t.parties() {
 		r.tell(who, at)

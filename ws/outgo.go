@@ -32,7 +32,7 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 		return wire.ServerFrame{Type: wire.TypeQueue, Body: wire.Queue{Trip: string(b.Trip), Place: b.Place, Of: b.Of}}, true
 	case dispatch.DriverAt:
 		return wire.ServerFrame{Type: wire.TypeDriverAt,
-			Body: wire.DriverAt{Trip: string(b.Trip), Fix: fixOut(b.Fix, now), ETA: int64(b.ETA)}}, to.Role != dispatch.RoleDriver
+			Body: wire.DriverAt{Trip: string(b.Trip), Fix: fixOut(b.Fix, now), ETA: int64(b.ETA), DistanceM: int64(math.Round(float64(b.Left)))}}, to.Role != dispatch.RoleDriver
 	case dispatch.DutyTold:
 		return wire.ServerFrame{Type: wire.TypeDuty, Body: dutyOut(b.On, b.Duty)}, to.Role == dispatch.RoleDriver
 	case dispatch.RouteTold:

@@ -125,7 +125,7 @@ func TestOutgoOfTheRest(t *testing.T) {
 		{driver1, dispatch.OfferGone{Trip: "t1", Offer: "t1/1", End: dispatch.OfferLapsed},
 			wire.ServerFrame{Type: "offer_gone", Body: wire.OfferGone{Trip: "t1", Offer: "t1/1", End: "lapsed"}}},
 		{passenger, dispatch.QueueTold{Trip: "t1", Place: 2, Of: 9}, wire.ServerFrame{Type: "queue", Body: wire.Queue{Trip: "t1", Place: 2, Of: 9}}},
-		{passenger, dispatch.DriverAt{Trip: "t1", Fix: fix, ETA: 77}, wire.ServerFrame{Type: "driver_at", Body: wire.DriverAt{Trip: "t1", Fix: fixWire, ETA: 77}}},
+		{passenger, dispatch.DriverAt{Trip: "t1", Fix: fix, ETA: 77, Left: 1234.5}, wire.ServerFrame{Type: "driver_at", Body: wire.DriverAt{Trip: "t1", Fix: fixWire, ETA: 77, DistanceM: 1235}}},
 		{driver1, dispatch.DutyTold{On: true, Duty: dispatch.DutyView{Driver: "d1", Vehicle: minibus, Since: 5, Plan: dispatch.Plan{{Kind: dispatch.StopPickup, Trip: "t1", Place: dispatch.Place{Name: "x", Note: "NOTE"}}}}},
 			wire.ServerFrame{Type: "duty", Body: wire.DutyState{On: true, Vehicle: &vehicle, Since: 5, Plan: []wire.Stop{{Kind: "pickup", Trip: "t1", Place: wire.PlaceOut{Name: "x", Datum: "wgs84", Note: "NOTE"}}}}}},
 		{driver1, dispatch.DutyTold{}, wire.ServerFrame{Type: "duty", Body: wire.DutyState{}}},

@@ -59,4 +59,6 @@ type DriverAt struct {
 	Fix  Fix    `json:"fix"`
 	// ETA is when the driver is expected at his next stop, Unix ms; 0 is unknown.
 	ETA int64 `json:"eta,omitzero"`
+	// DistanceM is how far it is to there by road; 0 with an ETA: he is there.
+	DistanceM int64 `json:"distance_m,omitzero"`
 }
