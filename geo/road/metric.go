@@ -82,10 +82,12 @@ func (m *metric) lower(xy int32, linkTo []int32) {
 // update makes the metric what newMetric would make of weightOf, given that at most
 // these lanes weigh something else than before.
 func (m *metric) update(lanes []Lane, weightOf func(Lane) weight) {
-	// Measured on half a million junctions: a hundredth of the lanes is more than an
-	// update of a tenth of the land gains from, and when it has come to a quarter of
-	// the triangles, half the time of a full customisation is spent.
-	const mostLanes, mostWork = 100, 4
+	// Measured on half a million junctions: an update of lanes that lie together pays
+	// up to a hundredth of all, of lanes all over the land up to a three-thousandth;
+	// one in two hundred is sure to be too many of these and is little lost of those.
+	// A triangle costs twice what it does in a full customisation, so that half of one
+	// has been spent when an update gives up.
+	const mostLanes, mostWork = 200, 4
 	if !m.updateWithin(lanes, weightOf, len(m.lane)/mostLanes, (m.h.triangles+len(m.up))/mostWork) {
 		clear(m.dirty)
 		m.customise()

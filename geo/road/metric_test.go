@@ -39,7 +39,7 @@ func TestUpdatesAddUpInTheMountains(t *testing.T) {
 	usual := slices.Clone(r.weights)
 	rng := seeded(4)
 	for step := range 60 {
-		lanes := make([]Lane, []int{1, 2, 10, 40, len(usual) / 110, len(usual) / 10}[step%6])
+		lanes := make([]Lane, []int{1, 2, 10, 40, len(usual) / 210, len(usual) / 10}[step%6])
 		for i := range lanes {
 			l := Lane(rng.IntN(len(usual)))
 			lanes[i] = l

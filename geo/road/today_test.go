@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"sync"
 	"testing"
@@ -649,6 +650,29 @@ func BenchmarkSetClosure(b *testing.B) {
 			n++
 		}
 	})
+}
+
+// Ice on so many percent of the segments, those nearest to the middle, and its
+// melting, for all classes: two sets.
+func BenchmarkSetIce(b *testing.B) {
+	for _, percent := range []int{1, 10, 50, 100} {
+		b.Run(fmt.Sprint(percent), func(b *testing.B) {
+			benchSizes(b, func(b *testing.B, r *benchRoads) {
+				today := benchToday(b, r)
+				low, high := r.g.corners()
+				middle := between(low, high, 0.5)
+				radius := sort.Search(1_000_000, func(metres int) bool {
+					return 100*len(today.concerned(geo.Stretch{Center: &middle, Radius: geo.Meters(metres + 1)})) >= percent*r.g.Segments()
+				})
+				ice := []geo.RoadChange{{ID: "ice", Pace: 0.5, Where: geo.Stretch{Center: &middle, Radius: geo.Meters(radius + 1)}}}
+				b.ResetTimer()
+				for b.Loop() {
+					today.Set(ice, noon)
+					today.Set(nil, noon)
+				}
+			})
+		})
+	}
 }
 
 func BenchmarkTodayTravel(b *testing.B) {
