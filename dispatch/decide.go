@@ -84,7 +84,11 @@ func (c *Core) decideAccept(now Instant, in Accept) ([]FactBody, *Refusal) {
 		return nil, refusal
 	}
 	eta := now.Add(c.approach(now, t).Duration)
-	return []FactBody{TripAssigned{Trip: t.ID, ETA: eta, Deadline: eta.Add(c.rules.PickupGrace)}}, nil
+	assigned := TripAssigned{Trip: t.ID, ETA: eta, Deadline: eta.Add(c.rules.PickupGrace)}
+	if ride, ok := c.rideBy(eta, t, c.drivers[t.Offer.Driver].Vehicle); ok && ride.Round() != t.Offer.Ride {
+		assigned.Ride = ride.Round()
+	}
+	return []FactBody{assigned}, nil
 }
 
 // approach estimates the drive to the pickup of the driver who is being asked,

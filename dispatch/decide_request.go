@@ -59,7 +59,7 @@ func (c *Core) direct(leaves Instant, o Order) (leg geo.Leg, ok bool) {
 // noRoad says why nobody can drive there.
 func (c *Core) noRoad() *Refusal {
 	if len(c.changes) > 0 {
-		return refuse(Invalid, "road_closed", "No road that is open now leads from the pickup to the drop-off. Choose another stop, or ask the operator when it opens.")
+		return refuse(Invalid, "road_closed", "No road leads from the pickup to the drop-off that is open for the whole ride. Choose another stop or time, or ask the operator.")
 	}
 	return refuse(Invalid, "no_road", "No road is known between the pickup and the drop-off. Choose another stop.")
 }

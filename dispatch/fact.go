@@ -94,6 +94,8 @@ type TripAssigned struct {
 	Deadline Instant `json:"deadline"`
 	// ETA is when he is expected there.
 	ETA Instant `json:"eta"`
+	// Ride is the drive from pickup to drop-off by his vehicle; zero: as offered.
+	Ride geo.Leg `json:"ride,omitzero"`
 }
 
 // DriverArrived: the driver is at the pickup.

@@ -50,6 +50,7 @@ func oneOfEach() []Fact {
 			MaxMass: 3500, MaxHeight: 300, MaxWidth: 220, From: 1000, Until: 2000, Daily: &geo.Hours{From: 1320, Until: 300, Zone: 480},
 			Note: "landslide"}, By: Actor{Role: RoleOperator, ID: "o1"}},
 		RoadRestored{ID: "slide", By: system},
+		TripAssigned{Trip: "t1", Deadline: 1_300_000, ETA: 100_000, Ride: leg},
 	}
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

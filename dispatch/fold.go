@@ -207,6 +207,9 @@ func (t *Trip) askedInVain(driver DriverID, until Instant) {
 func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
 	d := c.drivers[t.Offer.Driver]
 	t.Driver, t.Vehicle, t.PickupETA, t.Ride = d.ID, d.Vehicle, b.ETA, t.Offer.Ride
+	if b.Ride != (geo.Leg{}) {
+		t.Ride = b.Ride
+	}
 	t.Offer, d.Offer = nil, ""
 	d.Plan = Plan{
 		{Kind: StopPickup, Trip: t.ID, Place: t.Order.Pickup},

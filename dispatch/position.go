@@ -108,6 +108,9 @@ func (r *run) follow(fix Fix) {
 	if r.now.Sub(a.made) >= askRoadsEvery {
 		a = c.lookAhead(r.now, c.drivers[fix.Driver])
 	}
+	if a.known && t.Cut { // he has passed what cut him off
+		r.retime(t)
+	}
 	if a.known {
 		at.ETA, at.Left = a.next, a.left
 	}

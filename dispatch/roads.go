@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"cuntong/geo"
@@ -59,7 +60,7 @@ func (c *Core) decideChangeRoad(now Instant, in ChangeRoad) ([]FactBody, *Refusa
 	known, exists := c.changes[in.Change.ID]
 	switch err := in.Change.Validate(); {
 	case err != nil:
-		return nil, refuse(Invalid, "road_change", fmt.Sprintf("This is no change to a road: %v.", err))
+		return nil, refuse(Invalid, "road_change", fmt.Sprintf("This is no change to a road: %s.", strings.TrimPrefix(err.Error(), geo.ErrRoadChange.Error()+": ")))
 	case in.Change.Until != 0 && Instant(in.Change.Until) <= now:
 		return nil, refuse(Invalid, "window_over", "The time of this change is over. Give it a later end, or none.")
 	case exists && sameChange(known, in.Change):
@@ -174,7 +175,7 @@ func (r *run) lookAgain() {
 func (r *run) retime(t *Trip) {
 	c := r.core
 	if t.State == Offered {
-		if !c.canStillCome(r.now, t) {
+		if !c.offerStands(r.now, t) {
 			r.record(OfferClosed{Trip: t.ID, End: OfferWithdrawn}, nil)
 		}
 		return
@@ -217,8 +218,9 @@ func (b TripRetimed) matters(t *Trip) bool {
 		(b.Ride.Duration-t.Ride.Duration).Abs() >= retimeMatters
 }
 
-// canStillCome says whether the driver who is being asked for t could do it.
-func (c *Core) canStillCome(now Instant, t *Trip) bool {
+// offerStands says whether the driver who is being asked for t could do it, and in
+// about the time that he was told.
+func (c *Core) offerStands(now Instant, t *Trip) bool {
 	d := c.drivers[t.Offer.Driver]
 	f := c.fixes[d.ID]
 	if f == nil {
@@ -228,8 +230,8 @@ func (c *Core) canStillCome(now Instant, t *Trip) bool {
 	if !ok || leg.Duration > c.rules.Reach {
 		return false
 	}
-	_, ok = c.rideBy(now.Add(leg.Duration), t, d.Vehicle)
-	return ok
+	ride, ok := c.rideBy(now.Add(leg.Duration), t, d.Vehicle)
+	return ok && (leg.Duration-t.Offer.Approach.Duration).Abs() < retimeMatters && (ride.Duration-t.Offer.Ride.Duration).Abs() < retimeMatters
 }
 
 // foldRoad folds a fact about the roads.

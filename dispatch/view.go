@@ -41,13 +41,10 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 }
 
 // ride is the drive from pickup to drop-off, by the vehicle at hand or, before there
-// is one, by a car.
+// is one, by a car: nobody needs to know what vehicle is being asked.
 func (c *Core) ride(t *Trip) geo.Leg {
-	switch {
-	case t.Ride != (geo.Leg{}):
+	if t.Ride != (geo.Leg{}) {
 		return t.Ride
-	case t.Offer != nil && t.Offer.Ride != (geo.Leg{}):
-		return t.Offer.Ride
 	}
 	return t.Direct
 }
@@ -63,6 +60,10 @@ func (c *Core) positionOf(now Instant, id DriverID) *Fix {
 }
 
 func (c *Core) offerView(now Instant, t *Trip) OfferView {
+	ride := t.Offer.Ride
+	if ride == (geo.Leg{}) { // an offer from before roads were known
+		ride = t.Direct
+	}
 	return OfferView{
 		ID:          t.Offer.ID,
 		Trip:        t.ID,
@@ -70,7 +71,7 @@ func (c *Core) offerView(now Instant, t *Trip) OfferView {
 		Until:       t.Offer.Until,
 		WaitSeconds: max(0, t.Offer.Until.Sub(now).Seconds()),
 		Approach:    t.Offer.Approach,
-		Direct:      c.ride(t),
+		Direct:      ride,
 		Pickup:      t.Order.Pickup,
 		Dropoff:     t.Order.Dropoff,
 		Load:        t.Order.Load,

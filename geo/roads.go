@@ -32,7 +32,7 @@ type RoadExtent struct {
 }
 
 // RoadChangeID names a change to the roads: a client's word of 1 to 64 ASCII
-// letters, digits and -_.: characters.
+// letters, digits and -_.:@ characters.
 type RoadChangeID string
 
 // RoadKind is what sort of road something is, after OpenStreetMap's highway tag.
@@ -164,7 +164,7 @@ func (c RoadChange) Validate() error {
 	case len(c.ID) < 1 || len(c.ID) > maxChangeID:
 		return bad("an id of %d bytes: want 1 to %d", len(c.ID), maxChangeID)
 	case strings.ContainsFunc(string(c.ID), notInID):
-		return bad("id %q: want ASCII letters, digits and -_.:", c.ID)
+		return bad("id %q: want ASCII letters, digits and -_.:@", c.ID)
 	case !c.Closed && c.Pace == 0 && c.MaxMass == 0 && c.MaxHeight == 0 && c.MaxWidth == 0:
 		return bad("nothing changes: set closed, pace or a limit")
 	case c.Pace != 0 && !(c.Pace >= minPace && c.Pace <= 1):
@@ -205,7 +205,7 @@ func (c RoadChange) Validate() error {
 
 func notInID(r rune) bool {
 	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-	return !letter && !(r >= '0' && r <= '9') && !strings.ContainsRune("-_.:", r)
+	return !letter && !(r >= '0' && r <= '9') && !strings.ContainsRune("-_.:@", r)
 }
 
 func (h Hours) valid() bool {

@@ -15,5 +15,5 @@ func may(role dispatch.Role, t wire.Type) *dispatch.Refusal {
 	if t.MayBeSentBy(string(role)) {
 		return nil
 	}
-	return refusal(dispatch.Forbidden, wire.CodeRole, fmt.Sprintf("A %s does not send %s.", role, t))
+	return refusal(dispatch.Forbidden, wire.CodeRole, fmt.Sprintf("Only other roles than %s send %s.", role, t))
 }

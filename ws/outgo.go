@@ -116,7 +116,7 @@ func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire
 		}
 	}
 	if may.people && v.State == dispatch.Parked {
-		trip.PickupETA = int64(v.PickupETA)
+		trip.PickupETA, trip.Cut = int64(v.PickupETA), v.Cut
 	}
 	if may.driver && v.Driver != "" {
 		vehicle := vehicleOut(v.Vehicle)

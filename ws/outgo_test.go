@@ -42,7 +42,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	driver2 := dispatch.Actor{Role: dispatch.RoleDriver, ID: "d2"}
 	stranger := dispatch.Actor{Role: dispatch.RolePassenger, ID: "p2"}
 	agent2 := dispatch.Actor{Role: dispatch.RoleAgent, ID: "a2"}
-	people, drive := []string{"TRAVELLER", "PHONE", "NOTE", `"booker"`}, []string{"PLATE", `"driver"`, `"cut"`, `"position"`}
+	people, drive := []string{"TRAVELLER", "PHONE", "NOTE", `"booker"`}, []string{"PLATE", `"driver"`, `"position"`}
 	for _, state := range dispatch.States() {
 		bound := state.HasDriver()
 		for _, c := range []struct {
@@ -69,8 +69,10 @@ func TestWhoSeesWhat(t *testing.T) {
 				t.Fatal(err)
 			}
 			awaits := c.drive || c.people && state == dispatch.Parked
-			if got := strings.Contains(string(frame), `"pickup_eta"`); got != awaits {
-				t.Errorf("%s, %s: pickup_eta seen %v, want %v\n%s", state, c.who, got, awaits, frame)
+			for _, field := range []string{`"pickup_eta"`, `"cut"`} {
+				if got := strings.Contains(string(frame), field); got != awaits {
+					t.Errorf("%s, %s: %s seen %v, want %v\n%s", state, c.who, field, got, awaits, frame)
+				}
 			}
 			for _, field := range slices.Concat(people, drive) {
 				want := c.people && slices.Contains(people, field) || c.drive && slices.Contains(drive, field)

@@ -24,6 +24,11 @@ func (c *importRoadsCmd) Run(std *std) error {
 	if err := writable(c.Out); err != nil {
 		return err
 	}
+	if in, err := os.Stat(c.File); err == nil {
+		if out, err := os.Stat(c.Out); err == nil && os.SameFile(in, out) {
+			return fmt.Errorf("%s is the extract itself: say another file to write", c.Out)
+		}
+	}
 	bar := newProgress(std.err, "reading "+filepath.Base(c.File))
 	roads, summary, err := osm.ReadFile(std.ctx, c.File, osm.Options{Elevation: c.Elevation, Progress: bar.tell})
 	bar.end()

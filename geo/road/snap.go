@@ -20,6 +20,10 @@ const (
 	ontoIsland    = 40.0 // because no road leads away from it
 )
 
+// farthestNorth is the latitude, north or south, beyond which no road is looked for:
+// at the poles a degree of longitude has no length, and a plane no east.
+const farthestNorth = 89
+
 // metersPerUnit is the length of a ten millionth of a degree of latitude.
 const metersPerUnit = float64(geo.EarthRadius) * math.Pi / 180 / 1e7
 
@@ -187,7 +191,7 @@ type hit struct {
 func (x *grid) nearest(p geo.Point, heading float64, handicaps bool) hit {
 	k := look{x: x, lat: p.Lat * 1e7, lon: p.Lon * 1e7, north: metersPerUnit, unfavourable: handicaps}
 	k.best = hit{segment: -1, score: math.Inf(1)}
-	if p.Validate() != nil {
+	if p.Validate() != nil || math.Abs(p.Lat) > farthestNorth {
 		return k.best
 	}
 	k.east = metersPerUnit * math.Cos(p.Lat*math.Pi/180)
@@ -197,7 +201,9 @@ func (x *grid) nearest(p geo.Point, heading float64, handicaps bool) hit {
 	}
 	row := int64(math.Floor((k.lat - float64(x.south)) / float64(x.height)))
 	column := int64(math.Floor((k.lon - float64(x.west)) / float64(x.width)))
-	for ring := int64(0); k.clear(row, column, ring) <= min(k.best.score, snapReach); ring++ {
+	// Beyond the last ring that meets the grid there is nothing, however near it seems.
+	last := max(row, x.rows-1-row, column, x.columns-1-column)
+	for ring := int64(0); ring <= last && k.clear(row, column, ring) <= min(k.best.score, snapReach); ring++ {
 		k.ring(row, column, ring)
 	}
 	return k.best

@@ -115,6 +115,22 @@ func (k *sketch) road(from, to JunctionID, more func(s *Segment), over ...geo.Po
 	return id
 }
 
+// A position anywhere on earth is answered, at the poles and on the other side of it
+// too: phones send what they like.
+func TestLocateAnywhere(t *testing.T) {
+	today := NewToday(newMountains(t, 60, 7).g)
+	for lat := -90.0; lat <= 90; lat += 0.25 {
+		for _, lon := range []float64{-180, -90, -1e-9, 0, 1e-9, 109, 180} {
+			for _, off := range []float64{0, 1e-7, -1e-7} {
+				p := geo.Point{Lat: min(90, max(-90, lat+off)), Lon: lon}
+				if spot := today.Locate(p, 90); spot.Segment != 0 && spot.Off > snapReach {
+					t.Fatalf("%v is put on a road %v m away", p, spot.Off)
+				}
+			}
+		}
+	}
+}
+
 func TestLocatePrefers(t *testing.T) {
 	k := newSketch(t)
 	west, east, middle := k.junction(-2000, 0), k.junction(2000, 0), k.junction(0, 0)

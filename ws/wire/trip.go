@@ -64,7 +64,8 @@ type Trip struct {
 	GivesUpAt int64 `json:"gives_up_at,omitzero"`
 	// Overdue counts the deadlines missed in the present state.
 	Overdue int `json:"overdue,omitzero"`
-	// Cut says that no road leads to where the trip has to go now.
+	// Cut says that no road leads to where the trip has to go now; of a parked one,
+	// from its pickup to its drop-off.
 	Cut bool `json:"cut,omitzero"`
 	// Ended is there when the trip is cancelled or unserved.
 	Ended *Ended `json:"ended,omitzero"`
