@@ -2,10 +2,12 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -32,6 +34,19 @@ type listener struct {
 }
 
 func (l *listener) Tell([]Notice) { l.heard = append(l.heard, l.shelf.seq) }
+
+// An engine that does not come back from a step is not ready, whatever holds it.
+func TestStuckIsNotReady(t *testing.T) {
+	e := &Engine{}
+	e.stepping.Store(time.Now().UnixNano())
+	if err := e.Ready(); err != nil {
+		t.Errorf("a step has just begun: %v", err)
+	}
+	e.stepping.Store(time.Now().Add(-2 * stuckAfter).UnixNano())
+	if err := e.Ready(); !errors.Is(err, errStuck) {
+		t.Errorf("a step has lasted for %v: %v", 2*stuckAfter, err)
+	}
+}
 
 // One step may bring about more facts than an append holds: all are recorded, and
 // only then is anybody told.

@@ -49,6 +49,7 @@ type Engine struct {
 	metrics *Metrics
 
 	notReady atomic.Pointer[error] // nil pointer: ready
+	stepping atomic.Int64          // when the step at hand began, in nanoseconds of the wall clock; 0: none is
 	stats    atomic.Pointer[stats]
 
 	// Owned by Run.
@@ -90,10 +91,19 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	return e, nil
 }
 
+// stuckAfter is how long one step may take before the engine counts as stuck: a
+// thousand times what the longest have taken.
+const stuckAfter = 5 * time.Second
+
+var errStuck = errors.New("the area has been busy with one thing for too long")
+
 // Ready returns nil while commands are taken and recorded, or why they are not.
 func (e *Engine) Ready() error {
 	if err := e.notReady.Load(); err != nil {
 		return *err
+	}
+	if began := e.stepping.Load(); began != 0 && time.Duration(time.Now().UnixNano()-began) > stuckAfter {
+		return errStuck
 	}
 	return nil
 }
@@ -213,6 +223,8 @@ const batchFull = MaxBatchFacts / 2
 
 // step takes everything that waits and brings it to its end: decided, recorded, told.
 func (e *Engine) step(ctx context.Context) error {
+	e.stepping.Store(time.Now().UnixNano())
+	defer e.stepping.Store(0)
 	e.commands, e.slots = e.inbox.take(e.commands, e.slots)
 	var b batch
 	for _, slot := range e.slots {

@@ -49,8 +49,10 @@ func (c *serveCmd) Run(std *std) error {
 		s.close()
 		return err
 	}
-	defer s.close()
-	return s.run(std.ctx)
+	err := s.run(std.ctx)
+	s.close()
+	s.log.Info("stopped")
+	return err
 }
 
 // build reads, opens and connects everything, and starts nothing but the store.
@@ -215,7 +217,28 @@ func (s *server) run(ctx context.Context) error {
 		<-ctx.Done()
 		return s.stop(stopEngines)
 	})
-	return group.Wait()
+	return s.await(ctx, group)
+}
+
+// overdueAfter is how much longer than a planned stop may take everything may take to end.
+const overdueAfter = 10 * time.Second
+
+// await waits until everything has ended; after a planned stop not for ever, so that
+// something that hangs does not keep the process from being started again.
+func (s *server) await(ctx context.Context, group *errgroup.Group) error {
+	ended := make(chan error, 1)
+	go func() { ended <- group.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(s.cfg.DrainFor + overdueAfter):
+		return errors.New("something did not end in time and is abandoned; what anybody was told is in the journal")
+	}
 }
 
 // stop ends a run in order.
@@ -230,7 +253,7 @@ func (s *server) stop(stopEngines context.CancelFunc) error {
 	}
 	stopEngines()
 	errs := []error{s.public.stop(ctx), s.private.stop(ctx)}
-	s.log.Info("stopped", "took", time.Since(begin).Round(time.Millisecond).String())
+	s.log.Info("connections are closed", "took", time.Since(begin).Round(time.Millisecond).String())
 	return errors.Join(errs...)
 }
 
