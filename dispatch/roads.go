@@ -183,9 +183,9 @@ func (r *run) retime(t *Trip) {
 	d := c.drivers[t.Driver]
 	a := c.lookAhead(r.now, d)
 	leg, rideable := c.rideBy(max(r.now, a.next), t, d.Vehicle)
-	unheard := c.fixes[d.ID] == nil && t.State != Arrived
+	lost := c.lost(d.ID) && t.State != Arrived
 	cut := !a.known
-	if unheard { // where he is on his way nobody knows
+	if lost {
 		cut = t.State == Riding && t.Cut || t.State == Assigned && !rideable
 	}
 	if t.State == Assigned && (cut || a.known && a.next.Sub(r.now) > c.rules.Reach) {
@@ -196,7 +196,7 @@ func (r *run) retime(t *Trip) {
 	if rideable {
 		next.Ride = leg.Round()
 	}
-	if !cut && !unheard {
+	if !cut && !lost {
 		switch t.State {
 		case Assigned:
 			next.ETA = a.next
@@ -222,16 +222,22 @@ func (b TripRetimed) matters(t *Trip) bool {
 // about the time that he was told.
 func (c *Core) offerStands(now Instant, t *Trip) bool {
 	d := c.drivers[t.Offer.Driver]
-	f := c.fixes[d.ID]
-	if f == nil {
-		return true // he may answer yet; where he would come from is not known
+	if c.lost(d.ID) {
+		return true // he may answer yet
 	}
-	leg, ok := c.router.Travel(f.spot, c.paveOf(t).pickup, c.leaving(now, d.Vehicle))
+	leg, ok := c.router.Travel(c.fixes[d.ID].spot, c.paveOf(t).pickup, c.leaving(now, d.Vehicle))
 	if !ok || leg.Duration > c.rules.Reach {
 		return false
 	}
 	ride, ok := c.rideBy(now.Add(leg.Duration), t, d.Vehicle)
 	return ok && (leg.Duration-t.Offer.Approach.Duration).Abs() < retimeMatters && (ride.Duration-t.Offer.Ride.Duration).Abs() < retimeMatters
+}
+
+// lost says that nobody knows where on the roads a driver is: he is not heard of, or
+// his phone puts him beside them all. That is no reason to take a trip from him.
+func (c *Core) lost(id DriverID) bool {
+	f := c.fixes[id]
+	return f == nil || f.spot.Segment == 0
 }
 
 // foldRoad folds a fact about the roads.
