@@ -24,7 +24,7 @@ func (c *serveCmd) readRoads(villages *geo.Gazetteer) (*road.Graph, error) {
 	case c.Roads != "":
 		g, err := road.Open(c.Roads)
 		if err != nil {
-			return nil, fmt.Errorf("--roads: %s: %w", c.Roads, err)
+			return nil, fmt.Errorf("--roads: %w", err)
 		}
 		return g, nil
 	case c.Demo && villages.Len() > 0:
