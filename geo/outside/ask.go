@@ -81,35 +81,44 @@ type reply struct {
 	known bool // a way
 }
 
-// putTo asks about drives to one place and keeps what comes back.
+// putTo asks about drives to one place and keeps what comes back. Events are counted
+// last: whoever hears of one finds the corrections, and none of these drives being
+// asked about any more.
 func (r *Router) putTo(ctx context.Context, group []question) {
-	defer func() {
-		for _, q := range group {
-			r.cache.forget(q.key)
-		}
-	}()
+	events := r.learn(ctx, group)
+	for _, q := range group {
+		r.cache.forget(q.key)
+	}
+	for _, e := range events {
+		r.cfg.Count(e)
+	}
+}
+
+// learn asks about drives to one place, keeps what comes back, and returns what there
+// is to count.
+func (r *Router) learn(ctx context.Context, group []question) []Event {
 	replies, err := r.breaker.Execute(func() ([]reply, error) {
 		ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 		defer cancel()
 		return r.fetch(ctx, group)
 	})
 	if err != nil {
-		r.cfg.Count(eventOf(err))
-		return
+		return []Event{eventOf(err)}
 	}
+	var events []Event
 	for i, q := range group {
 		if !replies[i].known {
-			r.cfg.Count(NoRoute)
+			events = append(events, NoRoute)
 			continue
 		}
 		c, believed := correctionOf(replies[i].leg, q.builtIn, time.Now())
 		if !believed {
-			r.cfg.Count(Strange)
+			events = append(events, Strange)
 			continue
 		}
 		r.cache.put(q.key, c)
 	}
-	r.cfg.Count(Answered) // last: whoever hears of it finds the corrections
+	return append(events, Answered)
 }
 
 // eventOf says which kind of failure err is.

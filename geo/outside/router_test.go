@@ -57,7 +57,7 @@ func TestTheFirstAnswerIsBuiltInTheNextCorrected(t *testing.T) {
 					t.Fatal("no way")
 				}
 			}
-			settled(t, r)
+			settled(t, r, c)
 		}
 		for n := 4; n < 24; n++ {
 			leg, _ := f.From(r.Locate(farm(n), -1), morning)
@@ -74,20 +74,14 @@ func TestTheFirstAnswerIsBuiltInTheNextCorrected(t *testing.T) {
 	})
 }
 
-// settled waits until nothing is being asked for.
-func settled(t *testing.T, r *Router) {
+// settled waits until nothing is being asked for: an event follows upon each end.
+func settled(t *testing.T, r *Router, c *counter) {
 	t.Helper()
-	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	c.until(t, "nothing is being asked for", func() bool {
 		r.cache.mu.RLock()
-		n := len(r.cache.asked)
-		r.cache.mu.RUnlock()
-		if n == 0 {
-			return
-		}
-		if time.Now().After(limit) {
-			t.Fatalf("%d questions are still open", n)
-		}
-	}
+		defer r.cache.mu.RUnlock()
+		return len(r.cache.asked) == 0
+	})
 }
 
 // TestACorrectionHoldsForTheNeighbourhood: whoever starts across the road is
@@ -139,9 +133,9 @@ func TestNobodyWaitsForAServerThatHangs(t *testing.T) {
 		keepAsking(t, r, c, Spared)
 		s.be(well)
 		keepAsking(t, r, c, Closed)
-		settled(t, r)
+		settled(t, r, c)
 		travel(t, r, farm(7), market, byCar)
-		settled(t, r)
+		settled(t, r, c)
 		wantLeg(t, travel(t, r, farm(7), market, byCar), farm(7), market)
 	})
 }
@@ -152,7 +146,7 @@ func keepAsking(t *testing.T, r *Router, c *counter, e Event) {
 	limit, want := time.Now().Add(20*time.Second), c.of(e)+1
 	for n := 1; c.of(e) < want && (e == Spared || c.of(e) == 0); n++ {
 		travel(t, r, farm(1+n%40), market, byCar)
-		settled(t, r)
+		settled(t, r, c)
 		if time.Now().After(limit) {
 			t.Fatalf("no %s: %v", e, c.seen)
 		}
@@ -185,12 +179,12 @@ func TestAnswersThatAreNone(t *testing.T) {
 				f.Aim(r.Locate(market, -1))
 				f.From(r.Locate(farm(2), -1), morning)
 				c.await(t, test.want, 1)
-				settled(t, r)
+				settled(t, r, c)
 				for n := 3; n < 9; n++ {
 					f.From(r.Locate(farm(n), -1), morning)
 				}
 				c.await(t, test.want, 2)
-				settled(t, r)
+				settled(t, r, c)
 				for n := 2; n < 9; n++ {
 					if got, want := travel(t, r, farm(n), market, byCar), travel(t, crow, farm(n), market, byCar); got != want {
 						t.Errorf("%v, built in %v", got, want)
@@ -321,9 +315,7 @@ func TestCloseDoesNotWaitForTheServer(t *testing.T) {
 	c.await(t, Answered, 1)
 	s.be(hanging)
 	travel(t, r, farm(4), market, byCar)
-	for s.hits.Load() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	<-s.hung
 	r.Close()
 	if n := len(r.cache.asked); n > 0 { // no lock: nobody else is left
 		t.Errorf("after Close %d questions are still open", n)
@@ -349,7 +341,7 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	settled(t, r)
+	settled(t, r, c)
 	if n := r.cache.len(); n > 50 {
 		t.Errorf("%d corrections are kept in a cache of 50", n)
 	}

@@ -50,10 +50,11 @@ type server struct {
 	hits  atomic.Int32
 	paths sync.Map // path prefixes that were asked for
 	let   chan struct{}
+	hung  chan struct{} // takes one word for each question that is left hanging, as far as anybody listens
 }
 
 func newServer(t *testing.T) *server {
-	s := &server{let: make(chan struct{})}
+	s := &server{let: make(chan struct{}), hung: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /route/v1/driving/{at}", s.moody(s.osrmRoute))
 	mux.HandleFunc("GET /table/v1/driving/{at}", s.moody(s.osrmTable))
@@ -76,6 +77,10 @@ func (s *server) moody(answer http.HandlerFunc) http.HandlerFunc {
 		s.paths.Store(strings.Split(r.URL.Path, "/")[1], true)
 		switch mood(s.mood.Load()) {
 		case hanging:
+			select {
+			case s.hung <- struct{}{}:
+			default:
+			}
 			select {
 			case <-s.let:
 			case <-r.Context().Done():
@@ -221,18 +226,26 @@ func (c *counter) of(e Event) int {
 // await waits until an event has been seen n times.
 func (c *counter) await(t *testing.T, e Event, n int) {
 	t.Helper()
+	c.until(t, fmt.Sprintf("%s seen %d times", e, n), func() bool { return c.of(e) >= n })
+}
+
+// until waits for a condition, which is looked at again after each event.
+func (c *counter) until(t *testing.T, what string, is func() bool) {
+	t.Helper()
 	limit := time.After(20 * time.Second)
 	for {
 		c.mu.Lock()
-		seen, more, all := c.seen[e], c.more, fmt.Sprint(c.seen)
+		more := c.more // taken before the look: what comes after it is not missed
 		c.mu.Unlock()
-		if seen >= n {
+		if is() {
 			return
 		}
 		select {
 		case <-more:
 		case <-limit:
-			t.Fatalf("%s seen %d times, want %d: %s", e, seen, n, all)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			t.Fatalf("not so after 20 s: %s; events %v", what, c.seen)
 		}
 	}
 }
