@@ -9,6 +9,8 @@
 //	Datum, ToWGS84             the coordinates Chinese maps print, converted
 //	Cell                       an H3 cell, for keys and for counting
 //	Router, Crow               the drive between two points, estimated
+//	Roads, RoadChange          roads that close and open, and what makes them
+//	EncodePolyline, Simplify   a way on the map, small enough for a phone
 //	Area                       a service area and its border
 //	Village, Gazetteer         named places, their pickup points, and search
 //	Index                      moving things, closest first

@@ -121,7 +121,8 @@ func (s *server) demoWelcome(host string) string {
   Open   http://%s        who waits, who drives, the last matches
   See    http://%s/metrics
   Try    bin/dispatchd token --data-dir %s --area %s --role passenger --id me
-         and book a trip with docs/PROTOCOL.md in hand
+         and book a trip with docs/PROTOCOL.md in hand;
+         or close a road on the page and see who is asked instead
   Stop   Ctrl-C
 
 `, s.county.villages.Len(), s.cfg.DemoDrivers, s.cfg.demoNote(), host, s.private.listener.Addr(), s.cfg.DataDir, s.demoArea())
