@@ -98,10 +98,21 @@ func (c *Core) rideBy(leaves Instant, t *Trip, v Vehicle) (leg geo.Leg, ok bool)
 		}
 	}
 	leg, ok = c.router.Travel(p.pickup, p.dropoff, c.leaving(leaves, v))
-	if !c.changesBy(leaves.Add(leg.Duration)) {
+	// That there is no way may be because of what begins later: who leaves earlier may make it.
+	if !c.changesBy(leaves.Add(leg.Duration)) && (ok || c.roadsNext == 0) {
 		p.rides = append(p.rides, ride{class: v.Class, leg: leg, ok: ok})
 	}
 	return leg, ok
+}
+
+// cutOff says that no road leads from t's pickup to its drop-off for any class of vehicle.
+func (c *Core) cutOff(now Instant, t *Trip) bool {
+	for _, class := range geo.VehicleClasses() {
+		if _, ok := c.rideBy(now, t, Vehicle{Class: class}); ok {
+			return false
+		}
+	}
+	return true
 }
 
 // changesBy says whether the roads change by themselves before a moment or at it.

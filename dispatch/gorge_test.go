@@ -125,3 +125,34 @@ func (s *sim) canDrive(f Fact, b OfferMade) error {
 	}
 	return nil
 }
+
+// A ride that cannot be done by a late driver because a ban begins is not refused to
+// one who would be there early enough.
+func TestABanToComeBarsOnlyTheLate(t *testing.T) {
+	w := newWorldOn(DefaultRules(), gorge)
+	bus := Vehicle{Class: geo.Bus, Load: Load{Seats: 20}}
+	bridge := geo.Point{Lat: 26.1, Lon: 109.01}
+	ford := geo.Point{Lat: 25.85, Lon: 109.01}
+	minute := w.now.Time().Hour()*60 + w.now.Time().Minute()
+	order := Order{Product: ProductSolo, Load: Load{Seats: 1}, Pickup: Place{Point: geo.Point{Lat: 26, Lon: 109}}, Dropoff: Place{Point: geo.Point{Lat: 26, Lon: 109.06}}}
+	operator := Command{By: Actor{Role: RoleOperator, ID: "o1"}}
+	for _, in := range []Input{
+		ChangeRoad{Command: operator, Change: geo.RoadChange{ID: "flood", Where: geo.Stretch{Center: &ford}, Closed: true}},
+		ChangeRoad{Command: operator, Change: geo.RoadChange{ID: "night", Where: geo.Stretch{Center: &bridge}, Closed: true,
+			Vehicles: []geo.VehicleClass{geo.Bus}, Daily: &geo.Hours{From: minute + 90, Until: minute + 300}}},
+		Request{Command: Command{By: Actor{Role: RolePassenger, ID: "p1"}}, Trip: "t1", Order: order},
+	} {
+		if _, err := w.step(in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trip := w.core.trips["t1"]
+	for _, c := range []struct {
+		leaves time.Duration
+		want   bool
+	}{{80 * time.Minute, false}, {0, true}, {80 * time.Minute, false}, {10 * time.Minute, true}} {
+		if leg, ok := w.core.rideBy(w.now.Add(c.leaves), trip, bus); ok != c.want {
+			t.Errorf("leaving in %v, ninety minutes before a ban: %v, %t", c.leaves, leg.Duration, ok)
+		}
+	}
+}

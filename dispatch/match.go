@@ -142,8 +142,10 @@ func (c *Core) rivals(now Instant, seeds []*Trip) (trips []*Trip, found [][]opti
 	for _, t := range seeds {
 		add(t)
 	}
+	options := map[TripID][]option{}
 	for i := 0; i < len(trips); i++ {
-		c.wants.set(trips[i].ID, c.options(now, trips[i], baseOptions))
+		options[trips[i].ID] = c.options(now, trips[i], baseOptions)
+		c.wants.set(trips[i].ID, options[trips[i].ID])
 		for _, id := range c.wants.by[trips[i].ID] {
 			for _, rival := range c.wants.of[id] {
 				if t := c.trips[rival]; now < t.Patience {
@@ -154,7 +156,10 @@ func (c *Core) rivals(now Instant, seeds []*Trip) (trips []*Trip, found [][]opti
 	}
 	slices.SortFunc(trips, inQueueOrder)
 	for _, t := range trips {
-		found = append(found, c.options(now, t, max(baseOptions, len(trips))))
+		if len(trips) > baseOptions {
+			options[t.ID] = c.options(now, t, len(trips))
+		}
+		found = append(found, options[t.ID])
 	}
 	return trips, found
 }
@@ -186,11 +191,11 @@ func (r *run) park(t *Trip, eta, free Instant) {
 	if free != 0 {
 		until = min(until, max(free, r.now).Add(lookAfter))
 	}
-	_, open := r.core.direct(r.now, t.Order)
-	if t.State == Parked && t.Deadline > r.now && t.Cut == !open && (eta == 0) == (t.PickupETA == 0) && eta.Sub(t.PickupETA).Abs() < etaMatters {
+	cut := r.core.cutOff(r.now, t)
+	if t.State == Parked && t.Deadline > r.now && t.Cut == cut && (eta == 0) == (t.PickupETA == 0) && eta.Sub(t.PickupETA).Abs() < etaMatters {
 		return
 	}
-	r.record(TripParked{Trip: t.ID, Deadline: until, ETA: eta, Cut: !open}, nil)
+	r.record(TripParked{Trip: t.ID, Deadline: until, ETA: eta, Cut: cut}, nil)
 }
 
 // parkedUntil is when a parked trip next has something to do: give up, or ask a
@@ -267,7 +272,6 @@ func (r *run) tick() {
 	for _, id := range r.core.deadlines.due(r.now, maxDue) {
 		r.lapse(r.core.trips[id])
 	}
-	r.endChanges()
 	r.sendHome()
 }
 

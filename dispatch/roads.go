@@ -102,6 +102,7 @@ func (r *run) refreshRoads() {
 	if c.roads == nil || !c.roadsStale && (c.roadsNext == 0 || r.now < c.roadsNext) {
 		return
 	}
+	r.endChanges()
 	next := c.roads.Set(c.roadChanges(), r.now.Time())
 	c.roadsStale, c.roadsNext = false, 0
 	if !next.IsZero() {
@@ -245,8 +246,10 @@ func (c *Core) foldRoad(body FactBody) {
 	switch b := body.(type) {
 	case RoadChanged:
 		c.changes[b.Change.ID] = b.Change
+		delete(c.extents, b.Change.ID)
 	case RoadRestored:
 		delete(c.changes, b.ID)
+		delete(c.extents, b.ID)
 	}
 	c.roadsStale = true
 }

@@ -45,11 +45,9 @@ func (r *run) after(body FactBody, before bonds) {
 	case TripRequested:
 		before.trip = c.trips[b.Trip]
 	case RoadChanged:
-		delete(c.extents, b.Change.ID)
 		r.tell(b.By, RoadTold{Road: c.roadView(r.now, b.Change)})
 		return
 	case RoadRestored:
-		delete(c.extents, b.ID)
 		return
 	}
 	r.touch(before)
