@@ -112,14 +112,15 @@ func serveBench(ctx context.Context, hub *ws.Hub, engine *dispatch.Engine, extra
 }
 
 // nullLedger records nothing and says it did: the measure is of connections.
-type nullLedger struct{}
+type nullLedger struct{ dispatch.Ledger }
 
 func (nullLedger) Acquire(context.Context) (dispatch.Epoch, error) { return 1, nil }
-func (nullLedger) Release(context.Context) error                   { return nil }
+func (nullLedger) Release(context.Context, dispatch.NodeID) error  { return nil }
 func (nullLedger) Append(context.Context, dispatch.BatchID, dispatch.Seq, []dispatch.Fact) error {
 	return nil
 }
-func (nullLedger) Save(context.Context, dispatch.Seq, []byte) error { return nil }
+func (nullLedger) Save(context.Context, dispatch.Seq, []byte) error    { return nil }
+func (nullLedger) Archive(context.Context, []dispatch.EndedTrip) error { return nil }
 func (nullLedger) Load(context.Context, func(dispatch.Fact) error) ([]byte, dispatch.Seq, error) {
 	return nil, 0, nil
 }

@@ -282,7 +282,7 @@ func (e *Engine) leave() error {
 	if err := e.save(ctx); err != nil {
 		return err
 	}
-	if err := e.cfg.Ledger.Release(ctx); err != nil {
+	if err := e.cfg.Ledger.Release(ctx, ""); err != nil {
 		e.cfg.Log.Warn("the lease could not be given up; it runs out by itself", "err", err)
 	}
 	return nil

@@ -72,6 +72,8 @@ type Core struct {
 type Outcome struct {
 	Facts   []Fact
 	Notices []Notice
+	// Letters go to other areas, like notices only after the facts are recorded.
+	Letters []AreaLetter
 	// Matches describes the offers made, for measuring.
 	Matches []Match
 	// Waits are the times in milliseconds from request to arrival at the pickup of

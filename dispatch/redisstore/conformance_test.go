@@ -152,7 +152,7 @@ func save(t *testing.T, a *Area, at dispatch.Seq, state []byte) {
 
 func release(t *testing.T, a *Area) {
 	t.Helper()
-	persist(t, "release", func() error { return a.Release(t.Context()) })
+	persist(t, "release", func() error { return a.Release(t.Context(), "") })
 }
 
 // wantJournal loads the area as a stranger and compares.

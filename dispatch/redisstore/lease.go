@@ -70,7 +70,7 @@ func (a *Area) acquired(reply []string) (dispatch.Epoch, error) {
 
 // Release gives the right up; see [dispatch.Ledger]. Without a lease it does
 // nothing. It returns dispatch.ErrFenced when another writer has the area already.
-func (a *Area) Release(ctx context.Context) error {
+func (a *Area) Release(ctx context.Context, _ dispatch.NodeID) error {
 	if a.epoch == 0 {
 		return nil
 	}

@@ -33,7 +33,7 @@ func testFenced(t *testing.T, h harness) {
 	wantErr(t, "append", dispatch.ErrFenced, func() error { return old.Append(t.Context(), "two", 2, facts(2, 1)) })
 	wantErr(t, "append again", dispatch.ErrFenced, func() error { return old.Append(t.Context(), "one", 0, facts(0, 2)) })
 	wantErr(t, "save", dispatch.ErrFenced, func() error { return old.Save(t.Context(), 2, []byte("old")) })
-	wantErr(t, "release", dispatch.ErrFenced, func() error { return old.Release(t.Context()) })
+	wantErr(t, "release", dispatch.ErrFenced, func() error { return old.Release(t.Context(), "") })
 	wantErr(t, "renew", dispatch.ErrFenced, acquiring(t, old))
 	wantJournal(t, h, id, nil, 0, 2)
 
