@@ -18,6 +18,8 @@ type Core struct {
 	rules  Rules
 	router geo.Router
 	roads  geo.Roads // router, when its roads can be changed; else nil
+	// neighbours are the areas whose drivers may come here and the other way round.
+	neighbours []*geo.Area
 
 	// Durable: what the facts say.
 	seq      Seq
@@ -83,6 +85,10 @@ type Outcome struct {
 	Contests []Contest
 	// Ignored says why a position was not taken, or is empty.
 	Ignored Ignored
+	// Receipts says what came of each receipt, for measuring.
+	Receipts []ReceiptResult
+	// Borders says what happened between areas, for measuring.
+	Borders []BorderEvent
 }
 
 // Ignored says why a position was not taken. The names are metric labels.
@@ -135,6 +141,10 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 		busy:       geo.NewIndex[DriverID](),
 	}
 }
+
+// Border says which areas lie around this one. It is to be called right after
+// NewCore; without it no driver comes or goes.
+func (c *Core) Border(neighbours []*geo.Area) { c.neighbours = neighbours }
 
 // Seq returns the sequence of the newest fact.
 func (c *Core) Seq() Seq { return c.seq }
@@ -194,6 +204,7 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 		r.tell(in.By, c.truth(now, in.By))
 	case AskRoute:
 		r.route(in)
+	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled:
 	case Watch:
 		r.tell(in.By, BoardTold{Board: c.boardAt(now)})
 	default:

@@ -178,6 +178,11 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"trip_retimed":   readBody[TripRetimed],
 	"road_changed":   readBody[RoadChanged],
 	"road_restored":  readBody[RoadRestored],
+
+	"driver_released":  readBody[DriverReleased],
+	"transfer_settled": readBody[TransferSettled],
+	"driver_admitted":  readBody[DriverAdmitted],
+	"trip_recovered":   readBody[TripRecovered],
 }
 
 func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {

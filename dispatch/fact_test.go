@@ -51,6 +51,12 @@ func oneOfEach() []Fact {
 			Note: "landslide"}, By: Actor{Role: RoleOperator, ID: "o1"}},
 		RoadRestored{ID: "slide", By: system},
 		TripAssigned{Trip: "t1", Deadline: 1_300_000, ETA: 100_000, Ride: leg},
+		DriverReleased{Driver: "d1", To: "congjiang", Transfer: 1_700_000_000_000, Vehicle: Vehicle{Class: geo.Minivan, Load: Load{Seats: 7}},
+			Since: 1000, Home: "liping", For: "t1"},
+		TransferSettled{To: "congjiang", Transfer: 1_700_000_000_000},
+		DriverAdmitted{Driver: "d1", From: "liping", Transfer: 1_700_000_000_000, Done: 1_699_999_999_999,
+			Vehicle: Vehicle{Class: geo.Minivan, Load: Load{Seats: 7}}, Since: 1000, Home: "liping", For: "t1"},
+		TripRecovered{Trip: "t1", Version: 9, State: Riding, Driver: "d1", ETA: 100_000, Deadline: 5_000_000, By: Actor{Role: RolePassenger, ID: "p1"}},
 	}
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

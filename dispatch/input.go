@@ -12,9 +12,12 @@ type Command struct {
 	ID CommandID
 }
 
-// Hello is a party that (re)connected and wants the present truth. It changes nothing.
+// Hello is a party that (re)connected and wants the present truth. It changes
+// nothing, unless its receipts show that the ledger has lost something.
 type Hello struct {
 	By Actor
+	// Receipts are what the party was told before, as the hub has verified; at most [MaxReceipts].
+	Receipts []Receipt
 }
 
 // StartDuty puts a driver to work with the vehicle of his token. It may be
