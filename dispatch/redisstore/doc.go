@@ -15,6 +15,11 @@
 //	{area}:journal    stream  the facts after the snapshot, entry <sequence>-0, field f
 //	{area}:snapshot   string  a header line, then the state up to a sequence
 //	{area}:h3:<cell>  hash    driver -> position; lossy, gone two minutes after the last write
+//	{area}:inbox      stream  letters to whoever writes the area, until he discards them; field p the letter before, b the letter
+//	{area}:inbox:last string  id of the last letter ever put there
+//	post:{<server>}   stream  letters to one run of a server, the same fields; gone three minutes after it last looked
+//	post:{<server>}:last      the same as of an inbox
+//	cuntong:nodes     hash    run of a server -> when it was last heard of, and its name
 //
 // # Promises
 //
@@ -24,6 +29,11 @@
 // that answers another question closes the connections and counts as no reply.
 // No key of the ledger has a time to live: leases are compared with the clock
 // of Redis, and a key that vanished by itself would look like a loss.
+//
+// Letters are the exception to the second sentence: who sends some again because
+// the reply was lost may double them. They are never missed: each names the one
+// before it, so that a reader notices when Redis came back without some he has had
+// and gave their places to others.
 //
 // # Who may call what
 //

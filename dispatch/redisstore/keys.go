@@ -3,6 +3,7 @@ package redisstore
 import (
 	"strings"
 
+	"cuntong/dispatch"
 	"cuntong/geo"
 )
 
@@ -16,6 +17,17 @@ func (k keys) lease() string    { return k.tagged("lease") }
 func (k keys) head() string     { return k.tagged("head") }
 func (k keys) journal() string  { return k.tagged("journal") }
 func (k keys) snapshot() string { return k.tagged("snapshot") }
+
+// inbox is the stream of letters to whoever writes the area, inboxLast the id of
+// the last of them.
+func (k keys) inbox() string     { return k.tagged("inbox") }
+func (k keys) inboxLast() string { return k.tagged("inbox:last") }
+
+// nodesKey is the hash of the servers on this Redis.
+const nodesKey = "cuntong:nodes"
+
+// postKey is the stream of letters to one server.
+func postKey(id dispatch.NodeID) string { return "post:{" + string(id) + "}" }
 
 // cell is the hash of the positions in one H3 cell.
 func (k keys) cell(c geo.Cell) string { return k.cellPrefix() + c.String() }

@@ -20,6 +20,8 @@ type metrics struct {
 	mirrorDrops   *prometheus.CounterVec
 	mirrorSweeps  *prometheus.CounterVec
 	childStarts   prometheus.Counter
+	letters       *prometheus.CounterVec
+	clockOff      prometheus.Gauge
 	unsafeLedger  prometheus.Gauge
 	info          *prometheus.GaugeVec
 }
@@ -33,6 +35,14 @@ const (
 	callPage     = "load"
 	callSnapshot = "snapshot"
 	callMirror   = "mirror"
+	callBeat     = "beat"
+	callBye      = "bye"
+	callTenures  = "tenures"
+	callSend     = "send"
+	callReceive  = "receive"
+	callDiscard  = "discard"
+	callDeliver  = "deliver"
+	callCollect  = "collect"
 )
 
 func newMetrics() *metrics {
@@ -53,6 +63,10 @@ func newMetrics() *metrics {
 			"reason"),
 		childStarts: prometheus.NewCounter(opts("child_starts_total",
 			"Starts of the child redis-server; more than one means that it died in between.")),
+		letters: counters("letters_total", "Letters between servers, by box and by what became of them: sent, refused because the box was full, forgotten for the same reason, received, read again after Redis lost some, discarded.",
+			"box", "what"),
+		clockOff: prometheus.NewGauge(prometheus.GaugeOpts(opts("clock_off_seconds",
+			"How far the clock of Redis is ahead of the time this server goes by, which follows it by 20 ms a second."))),
 		unsafeLedger: prometheus.NewGauge(prometheus.GaugeOpts(opts("ledger_unsafe",
 			"1 when acknowledged facts could be lost with the server's power or memory, or when its settings could not be read yet."))),
 		info: prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("info", "Always 1; says which kind of Redis is in use.")), []string{"kind"}),
@@ -66,7 +80,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 	}
 	var done []prometheus.Collector
 	for _, c := range []prometheus.Collector{m.appendSeconds, m.appendFacts, m.snapshotBytes, m.retries, m.unknown, m.errors, m.leases,
-		m.mirrorWrites, m.mirrorDrops, m.mirrorSweeps, m.childStarts, m.unsafeLedger, m.info} {
+		m.mirrorWrites, m.mirrorDrops, m.mirrorSweeps, m.childStarts, m.letters, m.clockOff, m.unsafeLedger, m.info} {
 		if err := r.Register(c); err != nil {
 			for _, d := range done {
 				r.Unregister(d)

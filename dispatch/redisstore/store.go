@@ -37,6 +37,8 @@ type Store struct {
 	scripts  scripts
 	backend  backend
 	mirror   *redis.Client // positions have connections of their own
+	clock    *Clock
+	exchange *exchange
 
 	durable atomic.Bool
 	ledger  atomic.Pointer[ledgerClient] // swapped under mu
@@ -80,6 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.exchange.setClock(ctx)
 	return s, nil
 }
 
@@ -128,6 +131,8 @@ func newStore(cfg Config, m *metrics, f found) *Store {
 		stop:     func() {},
 	}
 	s.ledger.Store(newLedgerClient(f.target))
+	s.clock = newClock(cfg.Log, m.clockOff)
+	s.exchange = newExchange(s)
 	m.info.WithLabelValues(string(f.kind)).Set(1)
 	s.setDurable(f.durable)
 	return s
@@ -184,7 +189,7 @@ func (s *Store) Close() error {
 		s.mu.Lock()
 		s.closed = true
 		s.mu.Unlock()
-		s.closeErr = errors.Join(s.ledger.Load().quick.Close(), s.mirror.Close())
+		s.closeErr = errors.Join(s.exchange.close(), s.ledger.Load().quick.Close(), s.mirror.Close())
 		if s.backend != nil {
 			s.closeErr = errors.Join(s.closeErr, s.backend.close())
 		}

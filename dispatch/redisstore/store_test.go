@@ -156,13 +156,14 @@ func TestMetrics(t *testing.T) {
 	m.errors.WithLabelValues(callAppend, reasonTimeout)
 	m.mirrorDrops.WithLabelValues("invalid")
 	m.mirrorSweeps.WithLabelValues("old")
+	m.letters.WithLabelValues(boxInbox, "sent")
 	problems, err := testutil.GatherAndLint(r)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
 	families := must(r.Gather())(t)
-	if len(families) != 13 {
-		t.Errorf("%d metrics, want 13", len(families))
+	if len(families) != 15 {
+		t.Errorf("%d metrics, want 15", len(families))
 	}
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), "cuntong_store_") || len(f.GetHelp()) < 20 {
