@@ -58,12 +58,14 @@ func TestCommitOfMoreThanAnAppendHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := batch{notices: []Notice{{Body: DutyTold{}}}}
+	b := &e.hand
+	b.notices = []Notice{{Body: DutyTold{}}}
 	const n = 2*MaxBatchFacts + 7
 	for i := range n {
 		b.facts = append(b.facts, Fact{Seq: Seq(i + 1), Body: DutyEnded{}})
 	}
-	if err := e.commit(t.Context(), &b); err != nil {
+	e.kept = newTail(0, n)
+	if err := e.commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ledger.seq != n || len(ears.heard) != 1 || ears.heard[0] != n {

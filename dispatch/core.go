@@ -65,6 +65,9 @@ type Core struct {
 
 	board Board // as last made, for those who watch
 
+	// watchEnd, when set, sees every trip as it ends, by which fact and when.
+	watchEnd func(seq Seq, at Instant, t *Trip)
+
 	// watchContest, when set, sees every contest as it is decided.
 	watchContest func(trips []*Trip, options [][]option, cost [][]int64, result assignment)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,20 +16,30 @@ import (
 // EngineConfig is what an engine is made of.
 type EngineConfig struct {
 	// Area is what is served; trips that begin outside its border are refused.
-	Area   *geo.Area
-	Rules  Rules
-	Router geo.Router
-	Ledger Ledger
-	Mirror Mirror
-	Teller Teller
+	Area *geo.Area
+	// Neighbours are the areas that Area borders on.
+	Neighbours []*geo.Area
+	Rules      Rules
+	Router     geo.Router
+	Ledger     Ledger
+	Mirror     Mirror
+	Teller     Teller
+	// Postman takes letters to other areas; nil: none are sent.
+	Postman Postman
 	// Metrics may be shared by the engines of several areas.
 	Metrics *Metrics
 	Log     *slog.Logger
-	// Now is the clock; nil means [time.Now].
+	// Now is the clock that all servers share; nil means this one's own, from whose
+	// present time on it counts by the monotonic clock.
 	Now func() time.Time
-	// RenewEvery is how often the lease is renewed. Zero: 1 s.
+	// Sleep waits for so long, or until ctx ends; nil means in real time.
+	Sleep func(ctx context.Context, d time.Duration)
+	// Chance returns a number from 0 up to 1, for waits that should differ; nil: at random.
+	Chance func() float64
+	// RenewEvery is how often the lease is renewed. Zero: 500 ms.
 	RenewEvery time.Duration
-	// SnapshotEvery is after how many facts a snapshot is saved. Zero: 10,000.
+	// SnapshotEvery is after how many facts a snapshot is saved. Zero: 10,000. Twice as
+	// many facts are kept in memory, as the second copy of the journal's end.
 	SnapshotEvery int
 	// BatchPrefix begins the ids of this engine's appends; it must differ from run to run. Empty: random.
 	BatchPrefix string
@@ -36,32 +47,41 @@ type EngineConfig struct {
 
 // Engine runs one area: a single goroutine takes what waits, lets the core decide,
 // appends the facts, and passes the notices on. Its methods may be called from any
-// goroutine; Run only once.
+// goroutine; Run only once, and Prepare only before it.
 //
 // When the ledger cannot be written the engine stands still: it repeats the same
 // append until the outcome is known, tells nobody what rests on it, refuses new
 // commands as unavailable, and says so in [Engine.Ready].
+//
+// When another writer has taken the area the engine stops at once and tells nobody
+// anything more; what it had taken in and not recorded is then in [Engine.Orphans].
 type Engine struct {
 	// Static after construction.
 	cfg     EngineConfig
 	inbox   *inbox
 	mirror  *mirrorer
 	metrics *Metrics
+	leave   chan NodeID // takes the successor of a planned end, once
+	leaving sync.Once
 
 	notReady atomic.Pointer[error] // nil pointer: ready
 	stepping atomic.Int64          // when the step at hand began, in nanoseconds of the wall clock; 0: none is
 	stats    atomic.Pointer[stats]
 
-	// Owned by Run.
-	core        *Core
-	clockOffset time.Duration // added to the clock when it was set back below the newest fact
-	started     time.Time
-	batches     int
-	unsaved     int  // facts since the last snapshot
-	leaving     bool // a planned end has begun: ready no more
-	commands    []arrival
-	speed       speed
-	slots       []*Slot
+	// Owned by Prepare and then by Run.
+	core     *Core // nil: nothing is loaded
+	epoch    Epoch // under which this writer writes
+	recorded Seq   // the newest fact that is known to be durable
+	kept     tail
+	ended    endedTrips
+	clock    steadyClock
+	hand     batch
+	batches  int
+	unsaved  int // facts since the last snapshot
+	// postponed is how many facts more are waited for, because a snapshot could not be saved.
+	postponed int
+	last      bool // the last step has begun: ready no more
+	speed     speed
 }
 
 var errStarting = errors.New("the area is being loaded")
@@ -71,11 +91,27 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if err := cfg.Rules.Validate(); err != nil {
 		return nil, fmt.Errorf("rules of area %s: %w", cfg.Area.ID, err)
 	}
+	cfg.setDefaults()
+	cfg.Log = cfg.Log.With("area", cfg.Area.ID)
+	e := &Engine{cfg: cfg, inbox: newInbox(), metrics: cfg.Metrics, leave: make(chan NodeID, 1)}
+	e.mirror = newMirrorer(cfg.Mirror, cfg.Metrics, cfg.Log)
+	e.setReady(errStarting)
+	return e, nil
+}
+
+func (cfg *EngineConfig) setDefaults() {
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		begin := time.Now()
+		cfg.Now = func() time.Time { return begin.Add(time.Since(begin)) }
+	}
+	if cfg.Sleep == nil {
+		cfg.Sleep = sleep
+	}
+	if cfg.Chance == nil {
+		cfg.Chance = rand.Float64
 	}
 	if cfg.RenewEvery == 0 {
-		cfg.RenewEvery = time.Second
+		cfg.RenewEvery = 500 * time.Millisecond
 	}
 	if cfg.SnapshotEvery == 0 {
 		cfg.SnapshotEvery = 10_000
@@ -83,12 +119,15 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if cfg.BatchPrefix == "" {
 		cfg.BatchPrefix = fmt.Sprintf("%016x", rand.Uint64())
 	}
-	cfg.Log = cfg.Log.With("area", cfg.Area.ID)
-	e := &Engine{cfg: cfg, inbox: newInbox(), metrics: cfg.Metrics}
-	e.mirror = newMirrorer(cfg.Mirror, cfg.Metrics, cfg.Log)
-	e.setReady(errStarting)
-	cfg.Metrics.watch(e)
-	return e, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // stuckAfter is how long one step may take before the engine counts as stuck: a
@@ -119,40 +158,84 @@ func (e *Engine) setReady(err error) {
 // unavailableFor is how long a client is asked to wait when nothing can be recorded.
 const unavailableFor = 2 * time.Second
 
-// Submit hands a command over. It never blocks. Nil means taken: the answer comes
-// as a notice to the one who gave it. A refusal means that nothing was done and
-// the same command may be repeated after RetryAfter.
-func (e *Engine) Submit(in Input) *Refusal {
-	if e.Ready() != nil {
-		e.metrics.shed.WithLabelValues("not_ready").Inc()
+// Submit hands an input over; positions go through [Engine.Slot]. It never blocks.
+// Nil means taken: the answer comes as a notice to the one who gave it. A refusal
+// means that nothing was done and the same command may be repeated after RetryAfter.
+func (e *Engine) Submit(in Input) *Refusal { return e.take(arrival{in: in}) }
+
+// SubmitMail is Submit for a letter of the area's inbox. Settled is called from the
+// engine's goroutine, and must not block, once what in brought about is recorded and
+// told; until then the letter must stay in its box, for it is not among the orphans
+// of an engine that stops. After a refusal it is never called.
+func (e *Engine) SubmitMail(in Input, settled func()) *Refusal {
+	return e.take(arrival{in: in, settled: settled})
+}
+
+func (e *Engine) take(came arrival) *Refusal {
+	reason, again := shedNotReady, unavailableFor
+	if e.Ready() == nil {
+		came.at = e.cfg.Now()
+		reason, again = e.inbox.add(came)
+	}
+	if reason == "" {
+		return nil
+	}
+	e.metrics.shed.WithLabelValues(classOf(came.in).String(), reason).Inc()
+	if reason == shedNotReady {
 		return &Refusal{Kind: Unavailable, Code: "not_recording", RetryAfter: unavailableFor,
 			Say: "The server cannot record anything now. Your request was not taken; repeat it in a moment."}
 	}
-	if !e.inbox.add(in) {
-		e.metrics.shed.WithLabelValues("inbox_full").Inc()
-		return &Refusal{Kind: Unavailable, Code: "busy", RetryAfter: unavailableFor,
-			Say: "The server is busy. Your request was not taken; repeat it in a moment."}
-	}
-	return nil
+	return &Refusal{Kind: Unavailable, Code: "busy", RetryAfter: e.jitter(again),
+		Say: "The server is busy. Your request was not taken; repeat it in a moment."}
+}
+
+// jitter is d, give or take a quarter.
+func (e *Engine) jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.75 + e.cfg.Chance()/2))
 }
 
 // Slot returns a place for the positions of one driver connection.
 func (e *Engine) Slot() *Slot { return &Slot{engine: e} }
 
-// now is the engine's time: the clock at the start plus what has passed since by
-// the monotonic clock, so that a clock set in mid-run moves no deadline.
-func (e *Engine) now() Instant {
-	passed := e.cfg.Now().Sub(e.started)
-	return max(InstantOf(e.started.Round(0).Add(passed+e.clockOffset)), e.core.Last())
+// Leave ends Run in good order: what waits is finished and the area given up to
+// next alone, or to anybody when next is empty; Run then returns nil. It may be
+// called from any goroutine, also before Run; only the first call counts.
+func (e *Engine) Leave(next NodeID) {
+	e.leaving.Do(func() { e.leave <- next })
 }
 
-// Run takes the area and serves it until ctx ends; it then records what it has,
-// saves a snapshot, gives the area up and returns nil. It returns [ErrFenced] or
-// [ErrBehind] when the area is no longer its to write, and other errors when what
-// the journal holds cannot be read.
+// Orphans returns the commands that were taken in and neither recorded nor answered,
+// in order, for somebody else to decide; a few of them may be recorded all the
+// same, and are then answered as before. It may be called once Run has returned.
+// Letters are not among them: they are in the area's inbox still.
+func (e *Engine) Orphans() []Input {
+	came := e.hand.came
+	for c := range classes {
+		for one, ok := e.inbox.take(c); ok; one, ok = e.inbox.take(c) {
+			came = append(came, one)
+		}
+	}
+	var orphans []Input
+	for _, one := range came {
+		if c := classOf(one.in); one.settled == nil && (c == critical || c == creation) {
+			orphans = append(orphans, one.in)
+		}
+	}
+	e.hand = batch{}
+	return orphans
+}
+
+// Run takes the area and serves it until ctx ends or [Engine.Leave] is called; it
+// then records what it has, gives the area up and returns nil. It returns
+// [ErrFenced] or [ErrBehind] when the area is no longer its to write, and other
+// errors when what the journal holds cannot be read.
 func (e *Engine) Run(ctx context.Context) error {
+	e.metrics.watch(e)
+	defer e.metrics.unwatch(e)
+	defer e.inbox.close()
 	defer e.setReady(errors.New("the area is not being served"))
-	if err := e.load(ctx); err != nil {
+	left, err := e.load(ctx)
+	if err != nil || left {
 		return ignoreEnd(ctx, err)
 	}
 	mirrorDone := make(chan struct{})
@@ -160,9 +243,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		defer close(mirrorDone)
 		e.mirror.run(ctx)
 	}()
-	err := e.serve(ctx)
+	next, err := e.serve(ctx)
 	if err == nil {
-		err = e.leave()
+		err = e.finish(next)
 	}
 	e.mirror.stop()
 	<-mirrorDone
@@ -181,8 +264,8 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// serve is the engine's loop.
-func (e *Engine) serve(ctx context.Context) error {
+// serve is the engine's loop. It returns to whom the area goes when it ends.
+func (e *Engine) serve(ctx context.Context) (next NodeID, err error) {
 	renew := time.NewTicker(e.cfg.RenewEvery)
 	defer renew.Stop()
 	deadline := time.NewTimer(0)
@@ -190,17 +273,19 @@ func (e *Engine) serve(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return "", nil
+		case next := <-e.leave:
+			return next, nil
 		case <-renew.C:
 			if err := e.renew(ctx); err != nil {
-				return err
+				return "", err
 			}
 			continue
 		case <-e.inbox.wake:
 		case <-deadline.C:
 		}
 		if err := e.step(ctx); err != nil {
-			return err
+			return "", err
 		}
 		deadline.Reset(e.untilDue())
 	}
@@ -216,71 +301,4 @@ func (e *Engine) untilDue() time.Duration {
 		wait = min(wait, at.Sub(e.now())+time.Millisecond)
 	}
 	return max(wait, 0)
-}
-
-// batchFull is when a batch is recorded before more is decided.
-const batchFull = MaxBatchFacts / 2
-
-// step takes everything that waits and brings it to its end: decided, recorded, told.
-func (e *Engine) step(ctx context.Context) error {
-	e.stepping.Store(time.Now().UnixNano())
-	defer e.stepping.Store(0)
-	e.commands, e.slots = e.inbox.take(e.commands, e.slots)
-	var b batch
-	for _, slot := range e.slots {
-		if err := e.apply(ctx, &b, arrival{in: Moved{Fix: slot.take()}}); err != nil {
-			return err
-		}
-	}
-	for _, command := range e.commands {
-		if err := e.apply(ctx, &b, command); err != nil {
-			return err
-		}
-	}
-	if err := e.apply(ctx, &b, arrival{in: Tick{}}); err != nil {
-		return err
-	}
-	if err := e.commit(ctx, &b); err != nil {
-		return err
-	}
-	e.publish()
-	if e.unsaved >= e.cfg.SnapshotEvery {
-		return e.save(ctx)
-	}
-	return nil
-}
-
-// apply lets the core decide on one input, and commits when the batch is full.
-func (e *Engine) apply(ctx context.Context, b *batch, came arrival) error {
-	in := came.in
-	begin := time.Now()
-	out := e.core.Apply(e.now(), in)
-	e.metrics.applied(in, out, time.Since(begin))
-	switch in.(type) {
-	case Request:
-		if len(out.Matches) > 0 {
-			b.offered = append(b.offered, came.at)
-		}
-	case Watch:
-		e.addSpeed(out.Notices)
-	}
-	b.facts = append(b.facts, out.Facts...)
-	b.notices = append(b.notices, out.Notices...)
-	e.mirrorOf(in, out)
-	if len(b.facts) > batchFull {
-		return e.commit(ctx, b)
-	}
-	return nil
-}
-
-// mirrorOf passes on what an input means for the positions that others see.
-func (e *Engine) mirrorOf(in Input, out Outcome) {
-	if moved, ok := in.(Moved); ok && out.Ignored == "" {
-		if f := e.core.fixes[moved.Fix.Driver]; f != nil {
-			e.mirror.show(MirrorFix{Fix: f.Fix, Free: e.core.available(moved.Fix.Driver)})
-		}
-	}
-	for _, id := range e.core.takeForgotten() {
-		e.mirror.forget(id)
-	}
 }

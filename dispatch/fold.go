@@ -242,6 +242,9 @@ func (c *Core) foldEnd(t *Trip, next State, at Instant, by Actor, why Reason) {
 	if t.Driver != "" {
 		c.unbind(t.Driver, t.ID)
 	}
+	if c.watchEnd != nil {
+		c.watchEnd(c.seq, at, t)
+	}
 	c.retire(t)
 }
 

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type Metrics struct {
 	snapshots       prometheus.Histogram
 	replay          prometheus.Gauge
 	mirrorDropped   prometheus.Counter
+	mends           *prometheus.CounterVec
+	archived        *prometheus.CounterVec
 
 	mu      sync.Mutex // guards the following field
 	engines []*Engine
@@ -59,7 +62,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		waitToPickup: histogram("cuntong_dispatch_request_to_arrival_seconds", "Time from a request to the driver's arrival at the pickup.", secondsLong),
 		refused:      counterVec("cuntong_dispatch_refused_total", "Commands that the core refused, by kind.", "kind"),
 		ignored:      counterVec("cuntong_dispatch_positions_dropped_total", "Positions that were not taken, by reason; merged ones were overtaken by a newer one while they waited.", "reason"),
-		shed:         counterVec("cuntong_dispatch_shed_total", "Commands that were not taken in, by reason.", "reason"),
+		shed:         counterVec("cuntong_dispatch_shed_total", "Inputs that were not taken in, by class (critical, hello, create, view) and reason: nothing can be recorded, too many wait, or it would wait too long.", "class", "reason"),
 		append:       histogram("cuntong_dispatch_append_seconds", "Time to have one batch of facts recorded, retries included.", secondsMiddle),
 		batchFacts:   histogram("cuntong_dispatch_append_facts", "Facts in one batch.", prometheus.ExponentialBuckets(1, 2, 10)),
 		ledgerRetries: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_dispatch_ledger_retries_total",
@@ -69,10 +72,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Time the last replay of an area took."}),
 		mirrorDropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_dispatch_mirror_dropped_total",
 			Help: "Positions that could not be shown to others."}),
+		mends: counterVec("cuntong_dispatch_mends_total",
+			"Times the store came back without facts that were recorded, by what was done: whole (nothing was missing), mended, reseeded, fenced, conflict (it holds another history: look at it), unknown (tried again).", "result"),
+		archived: counterVec("cuntong_dispatch_archived_total",
+			"Ended trips on their way to the archive: kept, postponed (tried again with the next snapshot) or dropped (too many waited).", "result"),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
 	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
-		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped, gauges{m})
+		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped,
+		m.mends, m.archived, gauges{m})
 	return m
 }
 
@@ -84,8 +92,8 @@ func histogramVec(name, help string, buckets []float64, label string) *prometheu
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{label})
 }
 
-func counterVec(name, help, label string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+func counterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
 // applied measures one Apply.
@@ -163,7 +171,13 @@ func (m *Metrics) appended(facts int, took time.Duration) {
 func (m *Metrics) watch(e *Engine) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.engines = append(m.engines, e)
+	m.engines = append(slices.Clone(m.engines), e) // Collect reads the old list without the lock
+}
+
+func (m *Metrics) unwatch(e *Engine) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.engines = slices.DeleteFunc(slices.Clone(m.engines), func(other *Engine) bool { return other == e })
 }
 
 // stats is what an engine shows of its state between steps.
