@@ -81,7 +81,9 @@ type Config struct {
 	Log *slog.Logger
 	// Registerer takes the metrics. Nil: they are counted and not shown.
 	Registerer prometheus.Registerer
-	// Now is the clock. Nil: [time.Now].
+	// Now is the clock of what is told and recorded, and of tokens; where several
+	// servers share the areas, the one they share. Waiting goes by this machine's own
+	// clock. Nil: [time.Now].
 	Now func() time.Time
 }
 

@@ -39,6 +39,7 @@ type conn struct {
 	// Owned by the sweeper. Uptime in ms.
 	nextPing int64
 	helloAt  int64 // when the truth was last asked for
+	due      bool  // its truth is about to be asked for anew
 
 	place int   // guarded by its roster shard
 	older *conn // guarded by its directory shard
@@ -130,6 +131,7 @@ func (c *conn) end(panicked any) {
 	p := c.party.Load()
 	if p != nil {
 		h.directory.remove(c, p.actor)
+		h.sayGone(p)
 	}
 	h.roster.remove(c)
 	_ = c.ws.Close() // whatever it says, the socket is gone
@@ -138,6 +140,22 @@ func (c *conn) end(panicked any) {
 	}
 	h.farewell(c, p)
 	h.leave(c.turned)
+}
+
+// sayGone tells an area that a party has gone, if it has no connection that belongs to
+// it any more. One that comes at the same moment may have said hello before: then it
+// says so again.
+func (h *Hub) sayGone(p *party) {
+	if h.directory.has(p.actor, p.areaID) {
+		return
+	}
+	p.area.Gone(p.actor)
+	var room [16]*conn
+	for _, c := range h.directory.find(p.actor, room[:0]) {
+		if now := c.party.Load(); now.areaID == p.areaID && c.lanes.renew() {
+			_ = now.area.Submit(dispatch.Hello{By: now.actor}) // refused: the sweeper asks again
+		}
+	}
 }
 
 // farewell counts and logs the end.

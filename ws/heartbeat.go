@@ -26,6 +26,7 @@ type sweeper struct {
 
 	// Owned by run.
 	conns   []*conn
+	dues    dues
 	boarded map[desk]bool // operators for whom a board was asked for in this sweep
 }
 
@@ -40,14 +41,25 @@ func newSweeper(h *Hub) *sweeper {
 
 func (s *sweeper) run() {
 	defer close(s.done)
-	tick := time.NewTicker(sweepEvery)
+	tick, step := time.NewTicker(sweepEvery), time.NewTicker(refreshStep)
 	defer tick.Stop()
+	defer step.Stop()
 	for {
+		if s.dues.count == 0 {
+			step.Stop()
+		}
 		select {
 		case <-s.stop:
 			return
 		case <-tick.C:
 			s.sweep(s.hub.moment())
+		case <-s.hub.refreshes.wake:
+			if s.dues.count == 0 {
+				step.Reset(refreshStep)
+			}
+			s.dues.deal(&s.hub.roster, s.hub.refreshes.take(), s.conns)
+		case <-step.C:
+			s.dues.step(s.hub.moment(), s.hub.metrics)
 		}
 	}
 }
@@ -111,13 +123,18 @@ func overdue(c *conn, p *party, now moment, cfg *Config) (code wire.CloseCode, f
 func (s *sweeper) askFor(c *conn, p *party, now moment) {
 	truth, board := c.lanes.wants()
 	if truth && now.up-c.helloAt >= askAgain {
-		c.helloAt = now.up
-		_ = p.area.Submit(dispatch.Hello{By: p.actor}) // refused: the next sweep asks again
+		c.askTruth(p, now)
 	}
 	if board && !s.boarded[desk{p.areaID, p.actor}] {
 		s.boarded[desk{p.areaID, p.actor}] = true
 		_ = p.area.Submit(dispatch.Watch{By: p.actor}) // refused: the next sweep asks again
 	}
+}
+
+// askTruth asks the area for the present truth. It is called by the sweeper.
+func (c *conn) askTruth(p *party, now moment) {
+	c.helloAt = now.up
+	_ = p.area.Submit(dispatch.Hello{By: p.actor}) // refused: a later sweep asks again
 }
 
 // ping has the writer send a ping.

@@ -30,6 +30,7 @@ type Hub struct {
 	started   time.Time // uptime counts from here
 	directory *directory
 	sweeper   *sweeper
+	refreshes refreshes
 	endSweeps func() // stops the sweeper, once, and waits for it
 
 	roster    roster
@@ -46,9 +47,10 @@ type Hub struct {
 	retry    time.Duration // for those who come while stopping
 }
 
-// moment is one reading of the clock: wall for what is told and recorded; up, in
-// milliseconds since the hub began, for waiting, because setting the clock does
-// not move it. up begins at 1, so that 0 can mean "never".
+// moment is one reading of the clocks: wall, by the clock that all servers share, for
+// what is told and recorded; up, in milliseconds since the hub began, by this
+// machine's own, for waiting, because setting a clock does not move it. up begins at
+// 1, so that 0 can mean "never".
 type moment struct {
 	wall dispatch.Instant
 	up   int64
@@ -83,8 +85,9 @@ func NewHub(cfg Config) (*Hub, error) {
 		cfg:       cfg,
 		metrics:   newMetrics(cfg.Registerer),
 		boot:      strconv.FormatUint(rand.Uint64N(1<<40), 36),
-		started:   cfg.Now(),
+		started:   time.Now(),
 		directory: newDirectory(),
+		refreshes: newRefreshes(),
 	}
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteWait,
@@ -104,8 +107,7 @@ func NewHub(cfg Config) (*Hub, error) {
 }
 
 func (h *Hub) moment() moment {
-	now := h.cfg.Now()
-	return moment{wall: dispatch.InstantOf(now), up: now.Sub(h.started).Milliseconds() + 1}
+	return moment{wall: dispatch.InstantOf(h.cfg.Now()), up: time.Since(h.started).Milliseconds() + 1}
 }
 
 // log writes a line whose attributes are only made when somebody reads them.

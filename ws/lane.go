@@ -26,6 +26,7 @@ type lanes struct {
 	writing  bool // a writer is at work
 	watching bool // boards are wanted
 	truth    truthState
+	renewing bool           // a newer truth has been asked for; what happens is told all the same
 	ending   wire.CloseCode // why the connection ends; 0 while it does not
 	silent   bool           // nothing may be written any more
 
@@ -86,7 +87,7 @@ func (l *lanes) tell(body dispatch.NoticeBody, cfg *Config) outcome {
 		return l.putLoose(told{body: body}, cfg)
 	}
 	out := l.putMust(told{body: body}, cfg)
-	if trip, ok := body.(dispatch.TripTold); ok && l.overtake(trip.Trip.ID) {
+	if l.overtake(body) {
 		out.dropped = dropNewer
 	}
 	return out
@@ -108,10 +109,10 @@ func (l *lanes) refuses(body dispatch.NoticeBody) string {
 	case dispatch.RouteTold:
 		return l.answered(question(b.Trip))
 	case dispatch.Truth:
-		if l.truth != truthWanted {
+		if l.truth != truthWanted && !l.renewing {
 			return dropUnasked
 		}
-		l.truth = truthTold
+		l.truth, l.renewing = truthTold, false
 	case dispatch.BoardTold:
 		if !l.watching {
 			return dropUnasked
@@ -194,11 +195,23 @@ func (l *lanes) wantTruth() {
 	l.truth = truthWanted
 }
 
+// renew says that the truth is about to be asked for anew, or returns false when the
+// connection has no use for it: it ends, or its first is asked for in a moment.
+func (l *lanes) renew() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ending != 0 || l.truth == truthLater {
+		return false
+	}
+	l.renewing = l.truth == truthTold
+	return true
+}
+
 // wants says what the engine is to be asked for: the truth, a board.
 func (l *lanes) wants() (truth, board bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.truth == truthWanted && l.ending == 0, l.watching && l.ending == 0
+	return (l.truth == truthWanted || l.renewing) && l.ending == 0, l.watching && l.ending == 0
 }
 
 // watch turns boards on or off.
@@ -239,10 +252,19 @@ func (l *lanes) putLoose(frame told, cfg *Config) outcome {
 }
 
 // overtake leaves out what waits in the newest-wins lane about a trip whose newer
-// state is on its way: it would arrive after it and say something older.
-func (l *lanes) overtake(trip dispatch.TripID) bool {
+// state is on its way, or about any when that is a truth: it would arrive after it and
+// say something older.
+func (l *lanes) overtake(by dispatch.NoticeBody) bool {
 	had := len(l.loose)
-	l.loose = slices.DeleteFunc(l.loose, func(t told) bool { return looseKey(t.body).trip == trip })
+	if had == 0 {
+		return false
+	}
+	switch b := by.(type) {
+	case dispatch.TripTold:
+		l.loose = slices.DeleteFunc(l.loose, func(t told) bool { return looseKey(t.body).trip == b.Trip.ID })
+	case dispatch.Truth:
+		l.loose = slices.DeleteFunc(l.loose, func(t told) bool { return looseKey(t.body).trip != "" })
+	}
 	return len(l.loose) < had
 }
 

@@ -24,6 +24,7 @@ type metrics struct {
 	depth       prometheus.Histogram
 	write       prometheus.Histogram
 	panics      prometheus.Counter
+	refreshed   prometheus.Counter
 
 	// read and written are the counters of frames by type, looked up without hashing labels.
 	read, written map[wire.Type]prometheus.Counter
@@ -48,6 +49,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Time to hand one frame to the operating system.", Buckets: prometheus.ExponentialBuckets(1e-5, 4, 11)}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_ws_panics_total",
 			Help: "Bugs that ended a connection and nothing else. Look for the stack in the log."}),
+		refreshed: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_ws_refreshes_total",
+			Help: "Truths asked for anew for connections that had one, because their area has another writer or notices may be missing."}),
 	}
 	for _, role := range roles {
 		m.connections = append(m.connections, connections.WithLabelValues(string(role)))
@@ -59,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.read, m.readBad = m.framesOf("in", wire.ClientTypes()), m.frames.WithLabelValues("in", "malformed")
 	m.written = m.framesOf("out", wire.ServerTypes())
 	if reg != nil {
-		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics)
+		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed)
 	}
 	return m
 }

@@ -326,6 +326,7 @@ type slotArea struct{}
 func (slotArea) Submit(dispatch.Input) *dispatch.Refusal { return nil }
 func (slotArea) Slot() Positions                         { return slotArea{} }
 func (slotArea) Put(dispatch.Fix)                        {}
+func (slotArea) Gone(dispatch.Actor)                     {}
 
 // FuzzFrames feeds a connection whatever comes: it never panics, and answers at
 // most once.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"cuntong/dispatch"
+	"cuntong/geo"
 )
 
 // shards is how many locks the roster and the directory have: enough that
@@ -93,6 +94,19 @@ func (d *directory) add(c *conn, a dispatch.Actor, limit int) (replaced []*conn)
 	}
 	keep.older = nil
 	return replaced
+}
+
+// has says whether a party has a connection that belongs to this area.
+func (d *directory) has(a dispatch.Actor, area geo.AreaID) bool {
+	s := d.shardOf(a)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for c := s.newest[a]; c != nil; c = c.older {
+		if c.party.Load().areaID == area {
+			return true
+		}
+	}
+	return false
 }
 
 // remove takes a connection out, if it is still in.

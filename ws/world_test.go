@@ -352,6 +352,7 @@ type fakeArea struct {
 	mu     sync.Mutex // guards the following fields
 	inputs []dispatch.Input
 	fixes  []dispatch.Fix
+	gone   []dispatch.Actor
 	mute   bool              // answers nothing
 	no     *dispatch.Refusal // refuses everything
 	before []dispatch.NoticeBody
@@ -389,6 +390,12 @@ func (a *fakeArea) tell(to dispatch.Actor, body dispatch.NoticeBody) {
 
 func (a *fakeArea) Slot() Positions { return a }
 
+func (a *fakeArea) Gone(who dispatch.Actor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gone = append(a.gone, who)
+}
+
 func (a *fakeArea) Put(f dispatch.Fix) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -405,6 +412,12 @@ func (a *fakeArea) got() []dispatch.Input {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append([]dispatch.Input(nil), a.inputs...)
+}
+
+func (a *fakeArea) gotGone() []dispatch.Actor {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]dispatch.Actor(nil), a.gone...)
 }
 
 func (a *fakeArea) gotFixes() []dispatch.Fix {
