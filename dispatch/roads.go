@@ -22,7 +22,7 @@ type ChangeRoad struct {
 // RestoreRoad lifts a change. For operators.
 type RestoreRoad struct {
 	Command
-	ID geo.RoadChangeID
+	ID geo.RoadChangeID `json:"change"` // on paper Command has an ID too
 }
 
 // RoadChanged: a change to the roads holds from now on, or from the time it names.
