@@ -17,10 +17,15 @@ type serveCmd struct {
 	PrivateListen string `default:"127.0.0.1:8081" help:"Address of the private side: /metrics, and profiles with --pprof. Keep it on loopback or a closed network."`
 	Pprof         bool   `help:"Serve profiles under /debug/pprof/ on the private side."`
 
-	Redis     string `default:"auto" help:"Where facts are kept: a redis://, rediss:// or unix:// address; 'child' starts redis-server from PATH with its files in the data folder; 'embedded' keeps nothing; 'auto' is 'child' where redis-server is found, else 'embedded'."`
+	Redis     string `default:"auto" help:"Where facts are kept: an address that begins with redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster:// (see docs/OPERATING.md); 'child' starts redis-server from PATH with its files in the data folder; 'embedded' keeps nothing; 'auto' is 'child' where redis-server is found, else 'embedded'."`
 	RedisSync string `default:"always" enum:"always,everysec" help:"When a child redis-server writes to disk: 'always' before every answer, 'everysec' once a second (up to 2 s of answers are lost with the power)."`
-	DataDir   string `default:"data" type:"path" help:"Folder of the child redis-server's files and of the secret."`
-	Node      string `help:"Name of this server among those on one Redis. A new process of the same name takes over at once. Default: the host's name."`
+
+	AllowUnsafeRedis bool          `help:"Serve although the settings of a given Redis let trips be lost that people were told of. What is wrong is logged, and cuntong_store_ledger_unsafe is 1."`
+	RedisCopies      int           `default:"0" help:"Replicas that must have a change on their disks before it is acknowledged. 0: by topology, so that a majority of the copies has it; -1: none."`
+	ArchiveKeep      time.Duration `default:"0s" help:"How long finished trips stay in the archive, by the clock of Redis (two years: 17520h). 0: for ever."`
+
+	DataDir string `default:"data" type:"path" help:"Folder of the child redis-server's files and of the secret."`
+	Node    string `help:"Name of this server among those on one Redis. A new process of the same name takes over at once. Default: the host's name."`
 
 	SecretFile string `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
 	Areas      string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`

@@ -69,12 +69,15 @@ func (s *server) build(ctx context.Context) (err error) {
 	}
 	s.registry = newRegistry()
 	s.store, err = redisstore.Open(ctx, redisstore.Config{
-		Mode:       s.cfg.Redis,
-		DataDir:    s.cfg.DataDir,
-		Node:       s.node(),
-		Durability: redisstore.Durability(s.cfg.RedisSync),
-		Log:        s.log,
-		Registerer: s.registry,
+		Mode:        s.cfg.Redis,
+		DataDir:     s.cfg.DataDir,
+		Node:        s.node(),
+		Durability:  redisstore.Durability(s.cfg.RedisSync),
+		Copies:      s.cfg.RedisCopies,
+		AllowUnsafe: s.cfg.AllowUnsafeRedis,
+		ArchiveKeep: s.cfg.ArchiveKeep,
+		Log:         s.log,
+		Registerer:  s.registry,
 	})
 	if err != nil {
 		return err

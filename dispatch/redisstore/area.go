@@ -21,6 +21,7 @@ type Area struct {
 	// Owned by the goroutine that uses the ledger.
 	epoch dispatch.Epoch // 0: no lease
 	top   dispatch.Epoch // the highest ever held
+	last  dispatch.Seq   // the last fact this writer knows to be recorded under its epoch
 
 	// Owned by the goroutine that uses the mirror.
 	shown map[driverID]place // where each driver's entry is

@@ -49,7 +49,7 @@ func trim(b *testing.B, s *Store, i int, key string) {
 		return
 	}
 	b.StopTimer()
-	s.mirror.XTrimMaxLen(b.Context(), key, 0)
+	s.mirror.now.Load().one.XTrimMaxLen(b.Context(), key, 0)
 	b.StartTimer()
 }
 
@@ -74,7 +74,7 @@ func benchXAdd(b *testing.B, s *Store, n int) {
 	key := keys{newArea()}.journal()
 	done := 0
 	for i := 0; b.Loop(); i++ {
-		pipe := s.mirror.Pipeline()
+		pipe := s.mirror.now.Load().one.Pipeline()
 		for _, f := range facts(dispatch.Seq(done), n) {
 			line, err := dispatch.MarshalFact(f)
 			if err != nil {

@@ -56,7 +56,7 @@ func TestChildIsSafeAndPrivate(t *testing.T) {
 	for name, want := range map[string]string{
 		"port": "0", "appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction", "unixsocketperm": "700",
 	} {
-		got := must(s.mirror.ConfigGet(t.Context(), name).Result())(t)
+		got := must(s.mirror.now.Load().one.ConfigGet(t.Context(), name).Result())(t)
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -32,12 +33,16 @@ const (
 	ledgerConns = 64
 	// mirrorConns keep positions from taking the ledger's turn.
 	mirrorConns = 16
+
+	// clusterRedirects bounds how often the cluster client follows a redirection.
+	clusterRedirects = 3
+	// clusterReload is how old the picture of a cluster may get when nobody complains.
+	clusterReload = 5 * time.Second
 )
 
-// client returns a pool of at most conns connections to t. It dials when it is
-// first used.
-func (t target) client(conns int) *redis.Client {
-	return redis.NewClient(&redis.Options{
+// options are those of at most conns connections to one server.
+func (t target) options(conns int) *redis.Options {
+	return &redis.Options{
 		Network:   t.network,
 		Addr:      t.addr,
 		Username:  t.username,
@@ -63,18 +68,53 @@ func (t target) client(conns int) *redis.Client {
 
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+}
+
+// client returns at most conns connections to a single server. It dials when it
+// is first used.
+func (t target) client(conns int) *redis.Client { return redis.NewClient(t.options(conns)) }
+
+// clusterClient returns at most conns connections to each node of a cluster. What
+// it sends by itself it may repeat; the ledger sends by the nodes it names.
+func (t target) clusterClient(conns int) *redis.ClusterClient {
+	o := t.options(conns)
+	return redis.NewClusterClient(&redis.ClusterOptions{
+		Addrs:     t.seeds,
+		Username:  o.Username,
+		Password:  o.Password,
+		TLSConfig: o.TLSConfig,
+		Protocol:  o.Protocol,
+
+		MaxRetries:            o.MaxRetries,
+		MaxRedirects:          clusterRedirects,
+		DialerRetries:         o.DialerRetries,
+		ContextTimeoutEnabled: o.ContextTimeoutEnabled,
+		DialTimeout:           o.DialTimeout,
+		ReadTimeout:           o.ReadTimeout,
+		WriteTimeout:          o.WriteTimeout,
+
+		PoolSize:         o.PoolSize,
+		MaxActiveConns:   o.MaxActiveConns,
+		PoolTimeout:      o.PoolTimeout,
+		PipelinePoolSize: o.PipelinePoolSize,
+		ConnMaxIdleTime:  o.ConnMaxIdleTime,
+
+		FailingTimeoutSeconds:      1,
+		ClusterStateReloadInterval: clusterReload,
+
+		DisableIdentity:          o.DisableIdentity,
+		MaintNotificationsConfig: o.MaintNotificationsConfig,
 	})
 }
 
-// ledgerClient is the pool for commits with its two patiences.
-type ledgerClient struct {
-	quick *redis.Client
-	bulk  *redis.Client // the same connections, with bulkTimeout
-}
-
-func newLedgerClient(t target) *ledgerClient {
-	quick := t.client(ledgerConns)
-	return &ledgerClient{quick: quick, bulk: quick.WithTimeout(bulkTimeout)}
+// dial opens a connection to a server of the deployment.
+func (t target) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	if t.tls == nil {
+		return dialer.DialContext(ctx, network, addr)
+	}
+	return (&tls.Dialer{NetDialer: &dialer, Config: t.tls}).DialContext(ctx, network, addr)
 }
 
 // The reasons of errors, as metrics name them.
@@ -85,6 +125,8 @@ const (
 	reasonMemory   = "out_of_memory"
 	reasonReadOnly = "read_only"
 	reasonLoading  = "loading"
+	reasonMoved    = "moved"
+	reasonPending  = "pending"
 	reasonDenied   = "denied"
 	reasonServer   = "server"
 	reasonCanceled = "canceled"
@@ -99,6 +141,10 @@ func reasonOf(err error) string {
 	switch {
 	case errors.Is(err, errMismatch):
 		return reasonMismatch
+	case errors.Is(err, errMovedAway):
+		return reasonMoved
+	case errors.Is(err, errPending):
+		return reasonPending
 	case errors.As(err, &said):
 		return saidReason(said.Error())
 	case errors.Is(err, context.Canceled):
@@ -112,18 +158,23 @@ func reasonOf(err error) string {
 // saidReason sorts what the server itself said.
 func saidReason(text string) string {
 	for prefix, reason := range map[string]string{
-		"OOM":        reasonMemory,
-		"MISCONF":    reasonReadOnly,
-		"READONLY":   reasonReadOnly,
-		"NOREPLICAS": reasonReadOnly,
-		"LOADING":    reasonLoading,
-		"MASTERDOWN": reasonLoading,
-		"NOAUTH":     reasonDenied,
-		"WRONGPASS":  reasonDenied,
-		"NOPERM":     reasonDenied,
-		"DENIED":     reasonDenied,
-		"ERR AUTH":   reasonDenied,
-		"ERR DB":     reasonDenied,
+		"OOM":         reasonMemory,
+		"MISCONF":     reasonReadOnly,
+		"READONLY":    reasonReadOnly,
+		"NOREPLICAS":  reasonReadOnly,
+		"LOADING":     reasonLoading,
+		"MASTERDOWN":  reasonLoading,
+		"CLUSTERDOWN": reasonLoading,
+		"BUSY":        reasonLoading,
+		"MOVED":       reasonMoved,
+		"ASK":         reasonMoved,
+		"TRYAGAIN":    reasonMoved,
+		"NOAUTH":      reasonDenied,
+		"WRONGPASS":   reasonDenied,
+		"NOPERM":      reasonDenied,
+		"DENIED":      reasonDenied,
+		"ERR AUTH":    reasonDenied,
+		"ERR DB":      reasonDenied,
 	} {
 		if strings.HasPrefix(text, prefix) {
 			return reason
@@ -132,10 +183,10 @@ func saidReason(text string) string {
 	return reasonServer
 }
 
-// lostReply says whether the work may have been done without our hearing of it;
-// asking again is then the way to know.
+// lostReply says whether asking again is the way to know: the work may have been
+// done without our hearing of it, or another server is the one to ask.
 func lostReply(reason string) bool {
-	return reason == reasonTimeout || reason == reasonNetwork || reason == reasonMismatch
+	return reason == reasonTimeout || reason == reasonNetwork || reason == reasonMismatch || reason == reasonMoved || reason == reasonPending
 }
 
 func isTimeout(err error) bool {

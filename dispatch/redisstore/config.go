@@ -1,17 +1,12 @@
 package redisstore
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	"cuntong/dispatch"
 )
@@ -40,8 +35,8 @@ const (
 )
 
 // DefaultLease is how long a writer's right runs when [Config.LeaseFor] is zero:
-// with renewals every third of it another node has a dead one's area within it.
-const DefaultLease = 3 * time.Second
+// with renewals every half second another node has a dead one's area within it.
+const DefaultLease = 2 * time.Second
 
 // The bounds of [Config.LeaseFor].
 const (
@@ -49,10 +44,25 @@ const (
 	MaxLease = time.Hour
 )
 
+// NoCopies as [Config.Copies] acknowledges what the master alone has.
+const NoCopies = -1
+
+// maxCopies bounds [Config.Copies]; nobody has more replicas.
+const maxCopies = 16
+
 // Config says which Redis to use and how. The zero value lacks Node.
 type Config struct {
-	// Mode is "auto", "embedded", "child", or the URL of one server: redis://,
-	// rediss:// (TLS) or unix://. Empty means auto.
+	// Mode is "auto", "embedded", "child", or an address. Empty means auto. Addresses
+	// are, with rediss in the place of redis for TLS:
+	//
+	//	redis://user:password@host:6379/0
+	//	unix://user:password@/run/redis/redis.sock?db=0
+	//	redis+sentinel://user:password@h1:26379,h2:26379,h3:26379/mymaster?db=0&sentinel_user=u&sentinel_password=p
+	//	redis+cluster://user:password@h1:6379,h2:6379
+	//
+	// With TLS the parameters ca, cert and key name files (PEM): who signs the servers'
+	// certificates (without it, whom this machine trusts), and our own, where they ask
+	// for one. They are read once. The server's name is always verified.
 	Mode string
 	// DataDir is the folder under which a child keeps its files, in "redis". Needed
 	// for auto and child. Made when missing. Its absolute path is bounded by what a
@@ -65,6 +75,18 @@ type Config struct {
 	// LeaseFor is how long the right to write runs without renewal, by the server's
 	// clock. Zero means [DefaultLease]. MinLease to MaxLease.
 	LeaseFor time.Duration
+	// Copies is how many replicas must have a change on their disks before it is
+	// acknowledged. Zero: by topology, so that a majority of the copies has it, the
+	// master's included (none without replicas, 1 with one or two, 2 with three); replicas
+	// that go away do not lower it. -1: none. Other kinds of server than a given one
+	// ignore it.
+	Copies int
+	// AllowUnsafe makes a given server serve although its settings let acknowledged
+	// facts be lost. It is complained of all the same.
+	AllowUnsafe bool
+	// ArchiveKeep is how long finished trips stay in the archive, by the clock of Redis.
+	// Zero: for ever.
+	ArchiveKeep time.Duration
 	// Durability of a child. Empty means always. Other kinds of server ignore it.
 	Durability Durability
 	// Log is where events of the server go, and the child's own log. Nil: [slog.Default].
@@ -95,6 +117,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.LeaseFor < MinLease || c.LeaseFor > MaxLease {
 		errs = append(errs, fmt.Errorf("lease is %v: want %v to %v", c.LeaseFor, MinLease, MaxLease))
 	}
+	if c.Copies < NoCopies || c.Copies > maxCopies {
+		errs = append(errs, fmt.Errorf("copies are %d: want %d to %d", c.Copies, NoCopies, maxCopies))
+	}
+	if c.ArchiveKeep < 0 {
+		errs = append(errs, fmt.Errorf("archive is kept for %v: want 0 or more", c.ArchiveKeep))
+	}
 	if c.Durability != DurabilityAlways && c.Durability != DurabilityEverySecond {
 		errs = append(errs, fmt.Errorf("durability %q: want %s or %s", c.Durability, DurabilityAlways, DurabilityEverySecond))
 	}
@@ -102,46 +130,4 @@ func (c Config) withDefaults() (Config, error) {
 		errs = append(errs, fmt.Errorf("redis mode %s needs a data folder", c.Mode))
 	}
 	return c, errors.Join(errs...)
-}
-
-// target is where a server is and how to talk to it.
-type target struct {
-	network, addr      string
-	username, password string
-	db                 int
-	tls                *tls.Config
-	// plainLua says that the server does not know the #! line of a script.
-	plainLua bool
-}
-
-// laterSchemes are addresses that will mean something one day.
-var laterSchemes = []string{"sentinel", "redis-sentinel", "redis+sentinel", "cluster", "redis-cluster", "redis+cluster"}
-
-// parseURL reads the address of one server. Its errors never hold the URL, which
-// may hold a password.
-func parseURL(s string) (target, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		var inner *url.Error
-		if errors.As(err, &inner) {
-			err = inner.Err
-		}
-		return target{}, fmt.Errorf("redis address cannot be read: %w", err)
-	}
-	if slices.Contains(laterSchemes, u.Scheme) || strings.Contains(u.Host, ",") {
-		return target{}, errors.New("redis Sentinel and Cluster are not supported yet: give the redis://, rediss:// or unix:// address of one server")
-	}
-	if !slices.Contains([]string{"redis", "rediss", "unix"}, u.Scheme) {
-		return target{}, fmt.Errorf("redis mode is neither %s, %s, %s nor an address that begins with redis://, rediss:// or unix://", ModeAuto, ModeEmbedded, ModeChild)
-	}
-	for name := range u.Query() {
-		if name != "db" {
-			return target{}, fmt.Errorf("redis address: parameter %q is not known: only db may be given", name)
-		}
-	}
-	o, err := redis.ParseURL(s)
-	if err != nil {
-		return target{}, fmt.Errorf("redis address cannot be read: %s", strings.ReplaceAll(err.Error(), s, "it"))
-	}
-	return target{network: o.Network, addr: o.Addr, username: o.Username, password: o.Password, db: o.DB, tls: o.TLSConfig}, nil
 }

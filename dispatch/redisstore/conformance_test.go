@@ -74,16 +74,52 @@ func (h harness) at(t *testing.T, where target, node string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Copies = h.store.Copies()
+	if cfg.Copies == 0 {
+		cfg.Copies = NoCopies
+	}
 	s := newStore(cfg, newMetrics(), found{kind: h.store.kind, target: where})
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
-// raw is a plain client on the same server, to look and to break things.
-func (h harness) raw(t *testing.T) *redis.Client {
-	c := h.store.target.client(4)
+// raw is a plain client on the server that has an area, to look and to break things.
+func (h harness) raw(t *testing.T, id geo.AreaID) *redis.Client {
+	c := h.front(t, id).client(4)
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// all is a plain client on every server of the deployment.
+func (h harness) all(t *testing.T) redis.UniversalClient {
+	if h.store.target.topology == cluster {
+		c := h.store.target.clusterClient(4)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	return h.raw(t, "any")
+}
+
+// front is the very server that has an area now.
+func (h harness) front(t *testing.T, id geo.AreaID) target {
+	t.Helper()
+	one := h.store.target
+	switch one.topology {
+	case cluster:
+		var node *redis.Client
+		persist(t, "ask the cluster", func() (err error) {
+			node, err = h.store.ledger.at(t.Context(), keys{id}.head())
+			return err
+		})
+		one.addr = node.Options().Addr
+	case sentinel:
+		persist(t, "ask the Sentinels", func() (err error) {
+			one.addr, err = h.store.guide.where(t.Context())
+			return err
+		})
+	}
+	one.topology, one.seeds = single, nil
+	return one
 }
 
 var areas atomic.Int64

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -73,23 +72,13 @@ type exchange struct {
 	store                        *Store
 	beat, send, receive, discard *redis.Script
 
-	pools   atomic.Pointer[exchangePools] // swapped under mu
-	waiting sync.WaitGroup                // those who listen
+	mail, patient *pool          // for what is answered at once, and for what waits
+	waiting       sync.WaitGroup // those who listen
 
-	mu     sync.Mutex // guards the following fields, and the swapping of pools
+	mu     sync.Mutex // guards the following fields
 	closed bool
 	turns  map[string]chan struct{} // one a box that was waited for; holds a token while somebody listens
 }
-
-// exchangePools are the connections: mail for what is answered at once, and
-// listen for what waits.
-type exchangePools struct{ mail, listen redis.UniversalClient }
-
-func newExchangePools(t target) *exchangePools {
-	return &exchangePools{mail: t.client(mailConns), listen: t.client(listenConns)}
-}
-
-func (p *exchangePools) close() error { return errors.Join(p.listen.Close(), p.mail.Close()) }
 
 func newExchange(s *Store) *exchange {
 	script := func(source string) *redis.Script {
@@ -98,12 +87,10 @@ func newExchange(s *Store) *exchange {
 		}
 		return redis.NewScript(source)
 	}
-	x := &exchange{
-		store: s, turns: map[string]chan struct{}{},
+	return &exchange{
+		store: s, turns: map[string]chan struct{}{}, mail: s.newPool(mailConns), patient: s.newPool(listenConns),
 		beat: script(beatSource), send: script(sendSource), receive: script(receiveSource), discard: script(discardSource),
 	}
-	x.pools.Store(newExchangePools(s.target))
-	return x
 }
 
 // close ends everybody who waits, and waits for their end.
@@ -111,7 +98,7 @@ func (x *exchange) close() error {
 	x.mu.Lock()
 	x.closed = true
 	x.mu.Unlock()
-	err := x.pools.Load().close()
+	err := errors.Join(x.patient.close(), x.mail.close())
 	x.waiting.Wait()
 	return err
 }
@@ -184,7 +171,11 @@ func (x *exchange) Beat(ctx context.Context, self dispatch.Peer) ([]dispatch.Pee
 // with every Beat.
 func (x *exchange) setClock(ctx context.Context) {
 	asked := x.store.clock.mark()
-	now, err := x.pools.Load().mail.Time(ctx).Result()
+	node, err := x.mail.at(ctx, nodesKey)
+	var now time.Time
+	if err == nil {
+		now, err = node.Time(ctx).Result()
+	}
 	if x.failed(callBeat, "nodes", err) == nil {
 		x.store.clock.read(asked, now)
 	}
@@ -218,11 +209,10 @@ func (x *exchange) Bye(ctx context.Context, id dispatch.NodeID) error {
 	if err != nil {
 		return err
 	}
-	_, err = x.pools.Load().mail.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.HDel(ctx, nodesKey, string(id))
-		p.Del(ctx, b.stream, b.last)
-		return nil
-	})
+	err = x.mail.pipelined(ctx, nodesKey, func(p redis.Pipeliner) error { return p.HDel(ctx, nodesKey, string(id)).Err() })
+	if err == nil {
+		err = x.mail.pipelined(ctx, b.stream, func(p redis.Pipeliner) error { return p.Del(ctx, b.stream, b.last).Err() })
+	}
 	return x.failed(callBye, string(id), err)
 }
 
@@ -232,15 +222,27 @@ func (x *exchange) Tenures(ctx context.Context, areas []geo.AreaID) ([]dispatch.
 		return nil, nil
 	}
 	read := make([]*redis.SliceCmd, len(areas))
-	_, err := x.pools.Load().mail.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, area := range areas {
-			read[i] = p.HMGet(ctx, keys{area: area}.lease(), "owner", "node", "epoch", "until", "next")
+	where := map[*redis.Client][]int{} // in a cluster the areas lie on several servers
+	for i, area := range areas {
+		node, err := x.mail.at(ctx, keys{area: area}.lease())
+		if err != nil {
+			return nil, x.failed(callTenures, string(area), err)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, x.failed(callTenures, fmt.Sprintf("%d areas", len(areas)), err)
+		where[node] = append(where[node], i)
 	}
+	for node, mine := range where {
+		_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, i := range mine {
+				read[i] = p.HMGet(ctx, keys{area: areas[i]}.lease(), "owner", "node", "epoch", "until", "next")
+			}
+			return nil
+		})
+		if err != nil {
+			x.mail.failed(ctx, err)
+			return nil, x.failed(callTenures, fmt.Sprintf("%d areas", len(mine)), err)
+		}
+	}
+	var err error
 	tenures := make([]dispatch.Tenure, len(areas))
 	for i, area := range areas {
 		if tenures[i], err = tenureOf(area, read[i].Val()); err != nil {
@@ -464,10 +466,14 @@ func (x *exchange) hear(ctx context.Context, b box, last string, wait time.Durat
 	if last == "" {
 		last = "0-0"
 	}
-	err := x.pools.Load().listen.XRead(ctx, &redis.XReadArgs{Streams: []string{b.stream, last}, Count: 1, Block: wait}).Err()
+	node, err := x.patient.at(ctx, b.stream)
+	if err == nil {
+		err = node.XRead(ctx, &redis.XReadArgs{Streams: []string{b.stream, last}, Count: 1, Block: wait}).Err()
+	}
 	if errors.Is(err, redis.Nil) {
 		return nil
 	}
+	x.patient.failed(ctx, err)
 	return err
 }
 
@@ -513,17 +519,9 @@ func nonce() string { return strconv.FormatUint(rand.Uint64N(1<<52), 10) }
 
 // run runs a script once and checks whom the reply speaks of.
 func (x *exchange) run(ctx context.Context, name string, script *redis.Script, keys []string, holder, word string, args ...any) ([]string, error) {
-	pools := x.pools.Load()
-	answer := script.Run(ctx, pools.mail, keys, append([]any{holder, word}, args...)...)
-	if err := answer.Err(); err != nil {
-		return nil, x.failed(name, holder, err)
-	}
-	reply, err := answer.StringSlice()
-	if err != nil || len(reply) < 2 || reply[0] != holder || reply[1] != word {
-		x.distrust(pools, name, holder)
-		return nil, x.failed(name, holder, errMismatch)
-	}
-	return reply[2:], nil
+	reply, err := x.store.try(ctx, x.mail, call{name: name, script: script, keys: keys, echo: [2]string{holder, word}, args: args})
+	x.mail.failed(ctx, err)
+	return reply, x.failed(name, holder, err)
 }
 
 // failed counts an error and says where it happened; nil stays nil.
@@ -533,16 +531,4 @@ func (x *exchange) failed(name, holder string, err error) error {
 	}
 	x.store.metrics.errors.WithLabelValues(name, reasonOf(err)).Inc()
 	return fmt.Errorf("%s of %s: %w", name, holder, err)
-}
-
-// distrust closes connections on which a reply came to the wrong question.
-func (x *exchange) distrust(pools *exchangePools, name, holder string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.closed || x.pools.Load() != pools {
-		return // somebody has closed them already
-	}
-	x.store.log.Error("a reply of redis answers another question; the connections of the exchange are closed and opened again", "call", name, "of", holder)
-	x.pools.Store(newExchangePools(x.store.target))
-	pools.close()
 }

@@ -131,9 +131,9 @@ func testBeat(t *testing.T, h harness) {
 	if got := beat(t, h.store, a); got[a.ID].Name != "left" || got[a.ID].Leaving {
 		t.Errorf("self is %+v", got[a.ID])
 	}
-	before := must(h.raw(t).Time(t.Context()).Result())(t)
+	before := must(h.all(t).Time(t.Context()).Result())(t)
 	got := beat(t, other, b)
-	after := must(h.raw(t).Time(t.Context()).Result())(t)
+	after := must(h.all(t).Time(t.Context()).Result())(t)
 	if got[a.ID].Name != "left" || !got[b.ID].Leaving || got[b.ID].Seen < dispatch.InstantOf(before) || got[b.ID].Seen > dispatch.InstantOf(after) {
 		t.Errorf("peers are %+v", got)
 	}
@@ -142,7 +142,7 @@ func testBeat(t *testing.T, h harness) {
 		t.Errorf("peers are %+v", got)
 	}
 	_, now, err := h.store.Exchange().Beat(t.Context(), a)
-	if last := dispatch.InstantOf(must(h.raw(t).Time(t.Context()).Result())(t)); err != nil || now < dispatch.InstantOf(after) || now > last {
+	if last := dispatch.InstantOf(must(h.all(t).Time(t.Context()).Result())(t)); err != nil || now < dispatch.InstantOf(after) || now > last {
 		t.Errorf("now is %d, %v; want up to %d", now, err, last)
 	}
 	for _, id := range []dispatch.NodeID{"", "plain", "a~{b}", "~a", "a~", dispatch.NodeID(strings.Repeat("a", 64) + "~" + strings.Repeat("b", 64))} {
@@ -161,7 +161,7 @@ func heard(t *testing.T, raw redis.UniversalClient, id dispatch.NodeID, ago time
 }
 
 func testBeatSweeps(t *testing.T, h harness) {
-	a, b, raw := dispatch.Peer{ID: newNode()}, dispatch.Peer{ID: newNode()}, h.raw(t)
+	a, b, raw := dispatch.Peer{ID: newNode()}, dispatch.Peer{ID: newNode()}, h.all(t)
 	beat(t, h.store, b)
 	heard(t, raw, b.ID, LivesFor-time.Second)
 	if _, lives := beat(t, h.store, a)[b.ID]; !lives {
@@ -184,7 +184,7 @@ func testBeatSweeps(t *testing.T, h harness) {
 }
 
 func testBeatRubbish(t *testing.T, h harness) {
-	a, raw, now := dispatch.Peer{ID: newNode()}, h.raw(t), h.store.Clock().Now().UnixMilli()
+	a, raw, now := dispatch.Peer{ID: newNode()}, h.all(t), h.store.Clock().Now().UnixMilli()
 	raw.HSet(t.Context(), nodesKey, "x", "no number", "y", fmt.Sprintf("%d {", now), "z", fmt.Sprintf(`%d {"id":"a{b}~c"}`, now))
 	before := counter(t, h.store.metrics.errors, callBeat, reasonMismatch)
 	if peers := beat(t, h.store, a); peers[a.ID].ID != a.ID || peers["a{b}~c"].ID != "" {
@@ -208,7 +208,7 @@ func testBye(t *testing.T, h harness) {
 	if _, lives := beat(t, h.store, a)[b.ID]; lives {
 		t.Error("one that said bye lives")
 	}
-	if n := must(h.raw(t).Exists(t.Context(), postKey(b.ID)).Result())(t) + must(h.raw(t).Exists(t.Context(), postKey(b.ID)+":last").Result())(t); n != 0 {
+	if n := must(h.all(t).Exists(t.Context(), postKey(b.ID)).Result())(t) + must(h.all(t).Exists(t.Context(), postKey(b.ID)+":last").Result())(t); n != 0 {
 		t.Error("its post box is there still")
 	}
 	if err := x.Bye(t.Context(), b.ID); err != nil {
@@ -225,19 +225,19 @@ func testTenures(t *testing.T, h harness) {
 	if err != nil || len(got) != 4 {
 		t.Fatal(got, err)
 	}
-	until := must(h.raw(t).HGet(t.Context(), keys{held}.lease(), "until").Int64())(t)
+	until := must(h.all(t).HGet(t.Context(), keys{held}.lease(), "until").Int64())(t)
 	if diff := cmp.Diff(dispatch.Tenure{Area: held, Node: got[0].Node, Epoch: 1, Until: dispatch.Instant(until)}, got[0]); diff != "" || !strings.HasPrefix(string(got[0].Node), "node-a") {
 		t.Errorf("held by %q (-want +got):\n%s", got[0].Node, diff)
 	}
 	if diff := cmp.Diff([]dispatch.Tenure{{Area: free}, {Area: given, Epoch: 1}, got[0]}, got[1:]); diff != "" {
 		t.Errorf("the others (-want +got):\n%s", diff)
 	}
-	h.raw(t).HSet(t.Context(), keys{free}.lease(), "owner", "n", "node", "n~w", "epoch", "7", "until", "9", "next", "m~w")
+	h.all(t).HSet(t.Context(), keys{free}.lease(), "owner", "n", "node", "n~w", "epoch", "7", "until", "9", "next", "m~w")
 	got, err = h.store.Exchange().Tenures(t.Context(), []geo.AreaID{free})
 	if diff := cmp.Diff([]dispatch.Tenure{{Area: free, Node: "n~w", Epoch: 7, Until: 9, Next: "m~w"}}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	h.raw(t).HSet(t.Context(), keys{free}.lease(), "epoch", "seven")
+	h.all(t).HSet(t.Context(), keys{free}.lease(), "epoch", "seven")
 	if got, err := h.store.Exchange().Tenures(t.Context(), []geo.AreaID{held, free}); err == nil {
 		t.Errorf("a damaged lease is read as %+v", got)
 	}
@@ -405,7 +405,7 @@ func testBoxFull(t *testing.T, h harness) {
 	if got := counter(t, h.store.metrics.letters, boxInbox, "refused") - before; got != 2 {
 		t.Errorf("%v letters were counted as refused", got)
 	}
-	if n := must(h.raw(t).XLen(t.Context(), keys{area}.inbox()).Result())(t); n != MaxInbox {
+	if n := must(h.all(t).XLen(t.Context(), keys{area}.inbox()).Result())(t); n != MaxInbox {
 		t.Errorf("%d letters are there", n)
 	}
 	first := receive(t, h.store, area, "", 0)
@@ -459,7 +459,8 @@ func testNextReader(t *testing.T, h harness) {
 }
 
 func testLetterUnknown(t *testing.T, h harness) {
-	p, area := startProxy(t, h.store.target), newArea()
+	area := newArea()
+	p := startProxy(t, h.front(t, area))
 	s := h.at(t, p.through(), "node-b")
 	send(t, s, area, "zero")
 	lost := 0
@@ -481,7 +482,8 @@ func testLetterUnknown(t *testing.T, h harness) {
 }
 
 func testLetterMismatch(t *testing.T, h harness) {
-	p, area := startProxy(t, h.store.target), newArea()
+	area := newArea()
+	p := startProxy(t, h.front(t, area))
 	s := h.at(t, p.through(), "node-b")
 	send(t, h.store, area, "one")
 	receive(t, s, area, "", 0)
@@ -506,7 +508,7 @@ func testLetterMismatch(t *testing.T, h harness) {
 // failOver leaves an inbox as a fail-over may: without its last n letters.
 func failOver(t *testing.T, h harness, area geo.AreaID, n int) {
 	t.Helper()
-	k, raw := keys{area}, h.raw(t)
+	k, raw := keys{area}, h.all(t)
 	all := must(raw.XRange(t.Context(), k.inbox(), "-", "+").Result())(t)
 	kept := all[:len(all)-n]
 	raw.Del(t.Context(), k.inbox(), k.inboxLast())
@@ -520,7 +522,7 @@ func failOver(t *testing.T, h harness, area geo.AreaID, n int) {
 // take places that were taken before.
 func behind(t *testing.T, h harness, area geo.AreaID, after, before string, words ...string) {
 	t.Helper()
-	raw, k := h.raw(t), keys{area}
+	raw, k := h.all(t), keys{area}
 	last := must(raw.Get(t.Context(), k.inboxLast()).Result())(t)
 	if last != after {
 		t.Fatalf("the last letter is %s, want %s", last, after)
@@ -622,13 +624,13 @@ func testPostForgets(t *testing.T, h harness) {
 	if got, err := x.Collect(t.Context(), id, after, 0); err != nil || len(got) != 0 {
 		t.Error(words(got), err)
 	}
-	if n := must(h.raw(t).XLen(t.Context(), postKey(id)).Result())(t); n > 1 {
+	if n := must(h.all(t).XLen(t.Context(), postKey(id)).Result())(t); n > 1 {
 		t.Errorf("%d collected letters are kept", n)
 	}
 }
 
 func testPostLife(t *testing.T, h harness) {
-	id, x, raw := newNode(), h.store.Exchange(), h.raw(t)
+	id, x, raw := newNode(), h.store.Exchange(), h.all(t)
 	ttl := func() time.Duration {
 		t.Helper()
 		a, b := must(raw.PTTL(t.Context(), postKey(id)).Result())(t), must(raw.PTTL(t.Context(), postKey(id)+":last").Result())(t)
@@ -735,9 +737,9 @@ func testOneListener(t *testing.T, h harness) {
 	for range 5 {
 		readers.Go(func() { s.Exchange().Receive(ctx, area, "", time.Hour) })
 	}
-	eventually(t, "somebody listens", func() bool { return s.exchange.pools.Load().listen.PoolStats().TotalConns > 0 })
+	eventually(t, "somebody listens", func() bool { return s.exchange.patient.now.Load().one.PoolStats().TotalConns > 0 })
 	for range 50 {
-		if n := s.exchange.pools.Load().listen.PoolStats().TotalConns; n > 1 {
+		if n := s.exchange.patient.now.Load().one.PoolStats().TotalConns; n > 1 {
 			t.Fatalf("%d connections wait at one box", n)
 		}
 		pause(t.Context(), time.Millisecond)

@@ -25,7 +25,7 @@ func once(n int, key string, f fate) func([]string, []byte) fate {
 func testLostReply(t *testing.T, h harness) {
 	for name, f := range map[string]fate{"hang-up": {hangUp: true}, "silence": {swallow: true}} {
 		id := newArea()
-		p := startProxy(t, h.store.target)
+		p := startProxy(t, h.front(t, id))
 		a := h.at(t, p.through(), "node-a").Area(id)
 
 		p.on(once(1, "lease", f))
@@ -57,7 +57,7 @@ func testLostReply(t *testing.T, h harness) {
 
 func testUnknown(t *testing.T, h harness) {
 	id := newArea()
-	p := startProxy(t, h.store.target)
+	p := startProxy(t, h.front(t, id))
 	a := h.at(t, p.through(), "node-a").Area(id)
 	acquire(t, a)
 	appendFacts(t, a, "one", 0, 1)
@@ -86,7 +86,7 @@ func testUnknown(t *testing.T, h harness) {
 
 func testWrongReply(t *testing.T, h harness) {
 	id := newArea()
-	p := startProxy(t, h.store.target)
+	p := startProxy(t, h.front(t, id))
 	s := h.at(t, p.through(), "node-a")
 	a := s.Area(id)
 	acquire(t, a)
@@ -115,7 +115,8 @@ func testWrongReply(t *testing.T, h harness) {
 }
 
 func testScriptFlush(t *testing.T, h harness) {
-	id, raw := newArea(), h.raw(t)
+	id := newArea()
+	raw := h.raw(t, id)
 	a := h.writer(t, id)
 	flush := func() {
 		t.Helper()

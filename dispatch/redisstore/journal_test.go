@@ -20,15 +20,15 @@ func testAppendLoad(t *testing.T, h harness) {
 		after += dispatch.Seq(i)
 		wantJournal(t, h, id, nil, 0, after)
 	}
-	entries := must(h.raw(t).XRange(t.Context(), a.keys.journal(), "-", "+").Result())(t)
+	entries := must(h.raw(t, id).XRange(t.Context(), a.keys.journal(), "-", "+").Result())(t)
 	for i, e := range entries {
 		want, err := dispatch.MarshalFact(facts(0, 15)[i])
 		if err != nil || e.ID != fmt.Sprintf("%d-0", i+1) || e.Values["f"] != string(want) {
 			t.Errorf("entry %d is %v, want field f with %s", i+1, e, want)
 		}
 	}
-	head := must(h.raw(t).HGetAll(t.Context(), a.keys.head()).Result())(t)
-	if diff := cmp.Diff(map[string]string{"seq": "15", "epoch": "1", "batch": "batch-5"}, head); diff != "" {
+	head := must(h.raw(t, id).HGetAll(t.Context(), a.keys.head()).Result())(t)
+	if diff := cmp.Diff(map[string]string{"seq": "15", "epoch": "1", "writer": a.token, "batch": "batch-5"}, head); diff != "" {
 		t.Errorf("head (-want +got):\n%s", diff)
 	}
 }

@@ -17,6 +17,7 @@ func (k keys) lease() string    { return k.tagged("lease") }
 func (k keys) head() string     { return k.tagged("head") }
 func (k keys) journal() string  { return k.tagged("journal") }
 func (k keys) snapshot() string { return k.tagged("snapshot") }
+func (k keys) archive() string  { return k.tagged("archive") }
 
 // inbox is the stream of letters to whoever writes the area, inboxLast the id of
 // the last of them.

@@ -39,6 +39,32 @@ func (a *Area) Load(ctx context.Context, each func(dispatch.Fact) error) (snapsh
 	return snapshot, at, nil
 }
 
+// LoadAfter reads the facts after one; see [dispatch.Ledger]. It calls each only when
+// everything has been read and found whole.
+func (a *Area) LoadAfter(ctx context.Context, after dispatch.Seq, each func(dispatch.Fact) error) error {
+	if a.bad != nil {
+		return a.bad
+	}
+	facts, err := a.readJournal(ctx, after, func(p page) error {
+		switch {
+		case p.trimmed >= p.next:
+			return fmt.Errorf("%w: it begins after fact %d, and fact %d is wanted", dispatch.ErrTrimmed, p.trimmed, p.next)
+		case p.last < after:
+			return fmt.Errorf("%w: it ends at fact %d, and the reader has up to fact %d", dispatch.ErrBehind, p.last, after)
+		}
+		return nil
+	})
+	for _, fact := range facts {
+		if err == nil {
+			err = each(fact)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("load area %s after fact %d: %w", a.keys.area, after, err)
+	}
+	return nil
+}
+
 // loadWhole reads snapshot and facts until they belong together.
 func (a *Area) loadWhole(ctx context.Context) (snapshot []byte, at dispatch.Seq, facts []dispatch.Fact, err error) {
 	for attempt := range loadAttempts {
@@ -46,7 +72,12 @@ func (a *Area) loadWhole(ctx context.Context) (snapshot []byte, at dispatch.Seq,
 		if snapshot, at, err = a.readSnapshot(ctx); err != nil {
 			return nil, 0, nil, err
 		}
-		facts, err = a.readJournal(ctx, at)
+		facts, err = a.readJournal(ctx, at, func(p page) error {
+			if p.snapshot != decimal(at) {
+				return fmt.Errorf("%w: the head names the one at fact %.20s and the one read is at %d", errMoved, p.snapshot, at)
+			}
+			return nil
+		})
 		if !errors.Is(err, errMoved) {
 			return snapshot, at, facts, err
 		}
@@ -74,54 +105,59 @@ func (a *Area) readSnapshot(ctx context.Context) ([]byte, dispatch.Seq, error) {
 	return unsealSnapshot(a.keys.area, []byte(reply[0]))
 }
 
-// readJournal reads the facts after a snapshot that holds everything up to at.
-// It returns errMoved when that is not the snapshot the head names.
-func (a *Area) readJournal(ctx context.Context, at dispatch.Seq) ([]dispatch.Fact, error) {
+// page is one page of the journal and the head of the same moment.
+type page struct {
+	next, last, trimmed dispatch.Seq
+	snapshot            string
+	entries             []string // id, fact, id, fact …
+}
+
+// readJournal reads the facts after at, and stops where check finds fault with a page.
+func (a *Area) readJournal(ctx context.Context, at dispatch.Seq, check func(page) error) ([]dispatch.Fact, error) {
 	var facts []dispatch.Fact
 	for {
-		next := at + dispatch.Seq(len(facts)) + 1
-		entries, last, err := a.readPage(ctx, at, next)
+		p, err := a.readPage(ctx, at+dispatch.Seq(len(facts))+1)
+		if err == nil {
+			err = check(p)
+		}
 		if err != nil {
 			return nil, err
 		}
-		for ; len(entries) > 0 && at+dispatch.Seq(len(facts)) < last; entries = entries[2:] {
-			fact, err := readEntry(at+dispatch.Seq(len(facts))+1, entries[0], entries[1])
+		for ; len(p.entries) > 0 && at+dispatch.Seq(len(facts)) < p.last; p.entries = p.entries[2:] {
+			fact, err := readEntry(at+dispatch.Seq(len(facts))+1, p.entries[0], p.entries[1])
 			if err != nil {
 				return nil, err
 			}
 			facts = append(facts, fact)
 		}
 		got := at + dispatch.Seq(len(facts))
-		if got == last && len(entries) == 0 {
+		if got == p.last && len(p.entries) == 0 {
 			return facts, nil
 		}
-		if got+1-next < loadPage {
-			return nil, fmt.Errorf("%w: the head says that fact %d is the last, and the journal does not end there: facts are missing or too many (read to %d)", dispatch.ErrDamaged, last, got)
+		if got+1-p.next < loadPage {
+			return nil, fmt.Errorf("%w: the head says that fact %d is the last, and the journal does not end there: facts are missing or too many (read to %d)", dispatch.ErrDamaged, p.last, got)
 		}
 	}
 }
 
-// readPage reads at most loadPage entries from next on, each its id and its fact,
-// and the sequence of the journal's last.
-func (a *Area) readPage(ctx context.Context, at, next dispatch.Seq) (entries []string, last dispatch.Seq, err error) {
+// readPage reads at most loadPage entries from next on.
+func (a *Area) readPage(ctx context.Context, next dispatch.Seq) (page, error) {
 	c := a.call(callPage, decimal(next))
 	c.script, c.keys = a.store.scripts.page, []string{a.keys.head(), a.keys.journal()}
 	c.args, c.bulk = []any{loadPage}, true
 	reply, err := a.store.run(ctx, c)
 	if err != nil {
-		return nil, 0, err
+		return page{}, err
 	}
-	if len(reply) < 2 || len(reply)%2 != 0 {
-		return nil, 0, errMismatch
+	if len(reply) < 3 || len(reply)%2 == 0 {
+		return page{}, errMismatch
 	}
-	n, err := number(reply[0])
+	last, err := number(reply[0])
 	if err != nil {
-		return nil, 0, err
+		return page{}, err
 	}
-	if reply[1] != decimal(at) {
-		return nil, 0, fmt.Errorf("%w: the head names the one at fact %.20s and the one read is at %d", errMoved, reply[1], at)
-	}
-	return reply[2:], dispatch.Seq(n), nil
+	trimmed, err := number(reply[2])
+	return page{next: next, last: dispatch.Seq(last), trimmed: dispatch.Seq(trimmed), snapshot: reply[1], entries: reply[3:]}, err
 }
 
 // readEntry reads the entry where a fact should be.

@@ -13,7 +13,8 @@ import (
 )
 
 func testSave(t *testing.T, h harness) {
-	id, raw := newArea(), h.raw(t)
+	id := newArea()
+	raw := h.raw(t, id)
 	a := h.writer(t, id)
 	appendFacts(t, a, "one", 0, 10)
 	state := []byte("line\nline\x00\xff")
@@ -21,19 +22,22 @@ func testSave(t *testing.T, h harness) {
 		save(t, a, 7, state)
 	}
 	wantJournal(t, h, id, state, 7, 10)
-	if n := must(raw.XLen(t.Context(), a.keys.journal()).Result())(t); n != 3 {
-		t.Errorf("the journal has %d entries, want 3", n)
+	entries := func(want int64) {
+		t.Helper()
+		if n := must(raw.XLen(t.Context(), a.keys.journal()).Result())(t); n != want {
+			t.Errorf("the journal has %d entries, want %d", n, want)
+		}
 	}
+	entries(10)
 	appendFacts(t, a, "two", 10, 1)
 	wantJournal(t, h, id, state, 7, 11)
 
-	// With everything in it the journal is empty, and goes on.
+	// What the snapshot before the last one holds is forgotten.
 	save(t, a, 11, []byte{})
-	if n := must(raw.XLen(t.Context(), a.keys.journal()).Result())(t); n != 0 {
-		t.Errorf("the journal has %d entries, want none", n)
-	}
+	entries(4)
 	wantJournal(t, h, id, []byte{}, 11, 11)
 	appendFacts(t, a, "three", 11, 2)
+	entries(6)
 	wantJournal(t, h, id, []byte{}, 11, 13)
 
 	big := []byte(strings.Repeat("s", 8<<20))
@@ -69,7 +73,7 @@ func testSaveDuringLoad(t *testing.T, h harness) {
 		for i := range 3 {
 			appendFacts(t, a, batch(i), dispatch.Seq(i*dispatch.MaxBatchFacts), dispatch.MaxBatchFacts)
 		}
-		p := startProxy(t, h.store.target)
+		p := startProxy(t, h.front(t, id))
 		saved := false
 		p.on(func(command []string, _ []byte) fate {
 			if isScript(command, c.when) && !saved {
@@ -94,36 +98,35 @@ func testSaveDuringLoad(t *testing.T, h harness) {
 }
 
 func testDamage(t *testing.T, h harness) {
-	raw := h.raw(t)
 	for _, c := range []struct {
 		name   string
-		damage func(k keys) error
+		damage func(raw *redis.Client, k keys) error
 		want   string
 	}{
-		{"a fact in the middle is gone", func(k keys) error { return raw.XDel(t.Context(), k.journal(), "7-0").Err() }, "missing"},
-		{"the first after the snapshot is gone", func(k keys) error { return raw.XDel(t.Context(), k.journal(), "5-0").Err() }, "missing"},
-		{"the last is gone", func(k keys) error { return raw.XDel(t.Context(), k.journal(), "9-0").Err() }, "missing"},
-		{"the journal is gone", func(k keys) error { return raw.Del(t.Context(), k.journal()).Err() }, "missing"},
-		{"the head is gone", func(k keys) error { return raw.Del(t.Context(), k.head()).Err() }, "snapshot"},
-		{"the snapshot is gone", func(k keys) error { return raw.Del(t.Context(), k.snapshot()).Err() }, "snapshot"},
-		{"the snapshot is damaged", func(k keys) error { return raw.SetRange(t.Context(), k.snapshot(), 60, "X").Err() }, "snapshot"},
-		{"the snapshot is another", func(k keys) error {
+		{"a fact in the middle is gone", func(raw *redis.Client, k keys) error { return raw.XDel(t.Context(), k.journal(), "7-0").Err() }, "missing"},
+		{"the first after the snapshot is gone", func(raw *redis.Client, k keys) error { return raw.XDel(t.Context(), k.journal(), "5-0").Err() }, "missing"},
+		{"the last is gone", func(raw *redis.Client, k keys) error { return raw.XDel(t.Context(), k.journal(), "9-0").Err() }, "missing"},
+		{"the journal is gone", func(raw *redis.Client, k keys) error { return raw.Del(t.Context(), k.journal()).Err() }, "missing"},
+		{"the head is gone", func(raw *redis.Client, k keys) error { return raw.Del(t.Context(), k.head()).Err() }, "snapshot"},
+		{"the snapshot is gone", func(raw *redis.Client, k keys) error { return raw.Del(t.Context(), k.snapshot()).Err() }, "snapshot"},
+		{"the snapshot is damaged", func(raw *redis.Client, k keys) error { return raw.SetRange(t.Context(), k.snapshot(), 60, "X").Err() }, "snapshot"},
+		{"the snapshot is another", func(raw *redis.Client, k keys) error {
 			return raw.Set(t.Context(), k.snapshot(), sealSnapshot(k.area, 3, []byte("other")), 0).Err()
 		}, "snapshot"},
-		{"a fact stands elsewhere", func(k keys) error {
+		{"a fact stands elsewhere", func(raw *redis.Client, k keys) error {
 			line, _ := dispatch.MarshalFact(facts(41, 1)[0])
 			return errors.Join(raw.HSet(t.Context(), k.head(), "seq", 10).Err(), addEntry(t, raw, k, "10-0", string(line)))
 		}, "holds fact 42"},
-		{"a fact of a later program", func(k keys) error {
+		{"a fact of a later program", func(raw *redis.Client, k keys) error {
 			return errors.Join(raw.HSet(t.Context(), k.head(), "seq", 10).Err(), addEntry(t, raw, k, "10-0", `{"v":1,"seq":10,"kind":"moon_landed"}`))
 		}, "newer"},
-		{"more than the head says", func(k keys) error { return addEntry(t, raw, k, "10-0", "{}") }, "too many"},
+		{"more than the head says", func(raw *redis.Client, k keys) error { return addEntry(t, raw, k, "10-0", "{}") }, "too many"},
 	} {
 		id := newArea()
 		a := h.writer(t, id)
 		appendFacts(t, a, "one", 0, 9)
 		save(t, a, 4, []byte("the state of an area that is long enough"))
-		if err := c.damage(a.keys); err != nil {
+		if err := c.damage(h.raw(t, id), a.keys); err != nil {
 			t.Fatal(c.name, err)
 		}
 		snapshot, _, _, err := load(t, a)

@@ -14,11 +14,15 @@ type metrics struct {
 	snapshotBytes prometheus.Histogram
 	retries       *prometheus.CounterVec
 	unknown       *prometheus.CounterVec
+	pending       *prometheus.CounterVec
 	errors        *prometheus.CounterVec
 	leases        *prometheus.CounterVec
 	mirrorWrites  prometheus.Counter
 	mirrorDrops   *prometheus.CounterVec
 	mirrorSweeps  *prometheus.CounterVec
+	archived      prometheus.Counter
+	masters       prometheus.Counter
+	copies        prometheus.Gauge
 	childStarts   prometheus.Counter
 	letters       *prometheus.CounterVec
 	clockOff      prometheus.Gauge
@@ -34,6 +38,10 @@ const (
 	callSave     = "save"
 	callPage     = "load"
 	callSnapshot = "snapshot"
+	callHead     = "head"
+	callMend     = "mend"
+	callReseed   = "reseed"
+	callArchive  = "archive"
 	callMirror   = "mirror"
 	callBeat     = "beat"
 	callBye      = "bye"
@@ -54,6 +62,7 @@ func newMetrics() *metrics {
 			prometheus.ExponentialBuckets(1<<10, 4, 9)),
 		retries: counters("retries_total", "Calls to the ledger sent again because the reply was lost or wrong.", "call"),
 		unknown: counters("unknown_outcomes_total", "Calls to the ledger given up without knowing whether they took effect; the caller repeats them.", "call"),
+		pending: counters("pending_total", "Changes that too few replicas had in time; they are not acknowledged, and the caller repeats them.", "call"),
 		errors:  counters("errors_total", "Failed attempts to talk to Redis, by reason.", "call", "reason"),
 		leases:  counters("lease_calls_total", "Calls to take, renew or release the right to write an area, by result.", "result"),
 		mirrorWrites: prometheus.NewCounter(opts("mirror_writes_total",
@@ -61,6 +70,11 @@ func newMetrics() *metrics {
 		mirrorDrops: counters("mirror_drops_total", "Positions not written to the H3 cells, or removals not remembered, by reason.", "reason"),
 		mirrorSweeps: counters("mirror_sweeps_total", "Entries of the H3 cells removed because they were old, doubled or damaged.",
 			"reason"),
+		archived: prometheus.NewCounter(opts("archived_trips_total", "Finished trips put into the archive; repetitions count again.")),
+		masters: prometheus.NewCounter(opts("master_changes_total",
+			"Times the Sentinels named another master; all connections to the old one are closed.")),
+		copies: prometheus.NewGauge(prometheus.GaugeOpts(opts("copies",
+			"Replicas that must have a change on their disks before it is acknowledged."))),
 		childStarts: prometheus.NewCounter(opts("child_starts_total",
 			"Starts of the child redis-server; more than one means that it died in between.")),
 		letters: counters("letters_total", "Letters between servers, by box and by what became of them: sent, refused because the box was full, forgotten for the same reason, received, read again after Redis lost some, discarded.",
@@ -79,8 +93,8 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	var done []prometheus.Collector
-	for _, c := range []prometheus.Collector{m.appendSeconds, m.appendFacts, m.snapshotBytes, m.retries, m.unknown, m.errors, m.leases,
-		m.mirrorWrites, m.mirrorDrops, m.mirrorSweeps, m.childStarts, m.letters, m.clockOff, m.unsafeLedger, m.info} {
+	for _, c := range []prometheus.Collector{m.appendSeconds, m.appendFacts, m.snapshotBytes, m.retries, m.unknown, m.pending, m.errors, m.leases,
+		m.mirrorWrites, m.mirrorDrops, m.mirrorSweeps, m.archived, m.masters, m.copies, m.childStarts, m.letters, m.clockOff, m.unsafeLedger, m.info} {
 		if err := r.Register(c); err != nil {
 			for _, d := range done {
 				r.Unregister(d)

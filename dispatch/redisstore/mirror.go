@@ -157,7 +157,7 @@ func (a *Area) silent(latest dispatch.Instant) []driverID {
 
 // carryOut sends a plan as one pipeline, the writing before the removing.
 func (a *Area) carryOut(ctx context.Context, plan showing) error {
-	_, err := a.store.mirror.Pipelined(ctx, func(p redis.Pipeliner) error {
+	return a.store.mirror.pipelined(ctx, a.keys.cellPrefix(), func(p redis.Pipeliner) error {
 		for cell, entries := range plan.write {
 			key := a.keys.cell(cell)
 			p.HSet(ctx, key, entries...)
@@ -168,7 +168,6 @@ func (a *Area) carryOut(ctx context.Context, plan showing) error {
 		}
 		return nil
 	})
-	return err
 }
 
 // remember keeps the removals of a plan whose outcome is unknown.

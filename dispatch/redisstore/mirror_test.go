@@ -61,7 +61,7 @@ func wantShown(t *testing.T, a *Area, want ...dispatch.MirrorFix) {
 // wantCells compares what really lies in Redis: cell -> drivers.
 func wantCells(t *testing.T, h harness, a *Area, want map[geo.Point][]string) {
 	t.Helper()
-	raw := h.raw(t)
+	raw := h.raw(t, a.keys.area)
 	got := map[string][]string{}
 	for _, key := range must(raw.Keys(t.Context(), a.keys.cells()).Result())(t) {
 		got[key] = must(raw.HKeys(t.Context(), key).Result())(t)
@@ -98,7 +98,7 @@ func testMirrorMoves(t *testing.T, h harness) {
 	wantCells(t, h, a, map[geo.Point][]string{rongjiang: {"d1", "d2"}})
 	wantShown(t, a, at("d1", rongjiang, now+4), at("d2", rongjiang, now+3))
 
-	ttl := must(h.raw(t).TTL(t.Context(), a.keys.cell(cellAt(t, rongjiang))).Result())(t)
+	ttl := must(h.raw(t, a.keys.area).TTL(t.Context(), a.keys.cell(cellAt(t, rongjiang))).Result())(t)
 	if ttl <= 0 || ttl > CellLife {
 		t.Errorf("the cell lives for %v, want up to %v", ttl, CellLife)
 	}
@@ -141,7 +141,8 @@ func testMirrorShown(t *testing.T, h harness) {
 }
 
 func testMirrorSweeps(t *testing.T, h harness) {
-	id, raw := newArea(), h.raw(t)
+	id := newArea()
+	raw := h.raw(t, id)
 	a := h.store.Area(id)
 	put := func(p geo.Point, driver, text string) {
 		t.Helper()
@@ -212,9 +213,10 @@ func testMirrorDrops(t *testing.T, h harness) {
 }
 
 func testMirrorOutage(t *testing.T, h harness) {
-	p := startProxy(t, h.store.target)
+	id := newArea()
+	p := startProxy(t, h.front(t, id))
 	s := h.at(t, p.through(), "node-b")
-	a := s.Area(newArea())
+	a := s.Area(id)
 	show(t, a, at("d1", rongjiang, now), at("d2", rongjiang, now), at("d3", rongjiang, now))
 
 	p.on(func([]string, []byte) fate { return fate{hangUp: true} })

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	_ "embed" // the scripts
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"cuntong/fault"
 )
 
 //go:embed lease.lua
@@ -31,10 +34,22 @@ var snapshotSource string
 //go:embed page.lua
 var pageSource string
 
+//go:embed head.lua
+var headSource string
+
+//go:embed mend.lua
+var mendSource string
+
+//go:embed reseed.lua
+var reseedSource string
+
+//go:embed archive.lua
+var archiveSource string
+
 // scripts are the changes and reads that are one step. Each is sent by its hash,
 // and in full when the server does not know it (any more).
 type scripts struct {
-	lease, release, append, save, snapshot, page *redis.Script
+	lease, release, append, save, snapshot, page, head, mend, reseed, archive *redis.Script
 }
 
 // newScripts prepares them. The #! line makes Redis refuse a script as a whole
@@ -42,6 +57,7 @@ type scripts struct {
 // slots; plain leaves it out for the embedded server, which does not know it.
 func newScripts(plain bool) scripts {
 	script := func(source string) *redis.Script {
+		source = leased(source)
 		if plain {
 			_, source, _ = strings.Cut(source, "\n")
 		}
@@ -50,11 +66,43 @@ func newScripts(plain bool) scripts {
 	return scripts{
 		lease:    script(leaseSource),
 		release:  script(releaseSource),
-		append:   script(appendSource),
+		append:   script(unfenced(appendSource)),
 		save:     script(saveSource),
 		snapshot: script(snapshotSource),
 		page:     script(pageSource),
+		head:     script(headSource),
+		mend:     script(mendSource),
+		reseed:   script(reseedSource),
+		archive:  script(archiveSource),
 	}
+}
+
+// The lines of the scripts that a test build may leave out.
+const (
+	epochLine  = "if epoch > mine then return answer('fenced') end\n"
+	olderLine  = "if epoch < mine then return answer('behind') end\n"
+	writerLine = "if writer ~= ARGV[4] then return answer('fenced') end\n"
+	raiseLine  = "  epoch = math.max(epoch, tonumber(ARGV[6])) + 1\n"
+)
+
+// unfenced leaves the comparison of writers out of a script, in a test build.
+func unfenced(source string) string {
+	if fault.Mutant("no_epoch") {
+		for _, line := range []string{epochLine, olderLine, writerLine} {
+			source = strings.Replace(source, line, "", 1)
+		}
+	}
+	return source
+}
+
+// leased lets time alone decide who writes, in a test build: the next writer gets
+// the number of the one before.
+func leased(source string) string {
+	if fault.Mutant("lease_ttl") {
+		source = strings.Replace(source, writerLine, "", 1)
+		source = strings.Replace(source, raiseLine, "  epoch = math.max(epoch, 1)\n", 1)
+	}
+	return source
 }
 
 // call is one run of a script.
@@ -63,11 +111,14 @@ type call struct {
 	script *redis.Script
 	keys   []string
 	// echo is what the reply must begin with: the area and a word of the question.
-	// The arguments begin with it too.
+	// The arguments begin with it too, and a verdict follows in the reply.
 	echo [2]string
 	args []any
 	// bulk allows bulkTimeout.
 	bulk bool
+	// durable wants what the script wrote on as many copies as the topology asks for,
+	// unless its verdict is one of refusals.
+	durable bool
 }
 
 const (
@@ -75,18 +126,29 @@ const (
 	callAttempts = 2
 	// maxRetryPause spreads second attempts, so that many areas do not come back at once.
 	maxRetryPause = 50 * time.Millisecond
+	// copiesWait and bulkCopiesWait are how long replicas may take to have a change on
+	// their disks. They leave the master half of the time of the call.
+	copiesWait     = callTimeout / 2
+	bulkCopiesWait = bulkTimeout / 2
 )
 
-// run runs a script that is harmless to repeat, once more if the reply was lost,
-// and returns what follows the echo in its reply.
+// errPending: it is written, and not on enough copies yet. Asking again waits again.
+var errPending = errors.New("pending: not enough replicas have it yet")
+
+// refusals are verdicts after which nothing was written.
+var refusals = []string{"held", "reserved", "fenced", "behind"}
+
+// run runs a script that is harmless to repeat, once more if the reply was lost or
+// copies are missing, and returns what follows the echo in its reply.
 func (s *Store) run(ctx context.Context, c call) ([]string, error) {
 	for attempt := 1; ; attempt++ {
-		reply, err := s.try(ctx, c)
+		reply, err := s.try(ctx, s.ledger, c)
 		if err == nil {
 			return reply, nil
 		}
 		reason := reasonOf(err)
 		s.metrics.errors.WithLabelValues(c.name, reason).Inc()
+		s.ledger.failed(ctx, err)
 		if attempt == callAttempts || !lostReply(reason) || !pause(ctx, rand.N(maxRetryPause)) {
 			s.metrics.unknown.WithLabelValues(c.name).Inc()
 			return nil, fmt.Errorf("%s of area %s: %w", c.name, c.echo[0], err)
@@ -95,38 +157,105 @@ func (s *Store) run(ctx context.Context, c call) ([]string, error) {
 	}
 }
 
-// try runs a script once and checks whom the reply speaks of.
-func (s *Store) try(ctx context.Context, c call) ([]string, error) {
-	ledger := s.ledger.Load()
-	client := ledger.quick
-	if c.bulk {
-		client = ledger.bulk
+// try runs a script once by the connections of a pool, follows the cluster where it
+// redirects, and checks whom the reply speaks of.
+func (s *Store) try(ctx context.Context, p *pool, c call) ([]string, error) {
+	began := p.now.Load()
+	node, err := p.at(ctx, c.keys[0])
+	if err != nil {
+		return nil, err
 	}
-	args := append([]any{c.echo[0], c.echo[1]}, c.args...)
-	answer := c.script.Run(ctx, client, c.keys, args...)
-	if err := answer.Err(); err != nil {
+	answer, acks, err := s.send(ctx, node, c, false)
+	for range clusterRedirects {
+		addr, ask, ok := redirection(err)
+		if !ok {
+			break
+		}
+		if node, err = p.node(ctx, addr); err != nil {
+			return nil, err
+		}
+		s.metrics.errors.WithLabelValues(c.name, reasonMoved).Inc()
+		answer, acks, err = s.send(ctx, node, c, ask)
+	}
+	if err != nil {
 		return nil, err
 	}
 	reply, err := answer.StringSlice()
 	if err != nil || len(reply) < len(c.echo) || !slices.Equal(reply[:len(c.echo)], c.echo[:]) {
-		s.distrust(ledger, c)
+		s.distrust(p, began, c)
 		return nil, errMismatch
 	}
-	return reply[len(c.echo):], nil
+	reply = reply[len(c.echo):]
+	if want := s.Copies(); c.durable && acks < want && (len(reply) == 0 || !slices.Contains(refusals, reply[0])) {
+		s.metrics.pending.WithLabelValues(c.name).Inc()
+		return nil, fmt.Errorf("%w: %d of %d", errPending, acks, want)
+	}
+	return reply, nil
 }
 
-// distrust closes every connection of a pool in which a reply came to the wrong
+// send runs a script on one server, by its hash and if need be in full.
+func (s *Store) send(ctx context.Context, node *redis.Client, c call, ask bool) (answer *redis.Cmd, acks int, err error) {
+	wait := copiesWait
+	if c.bulk {
+		node, wait = node.WithTimeout(bulkTimeout), bulkCopiesWait
+	}
+	copies := 0
+	if c.durable {
+		copies = s.Copies()
+	}
+	if fault.Mutant("wait_elsewhere") && copies > 0 {
+		return waitElsewhere(ctx, node, c, copies, wait)
+	}
+	answer, acks, err = perform(ctx, node, c, c.script.EvalSha, ask, copies, wait)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		answer, acks, err = perform(ctx, node, c, c.script.Eval, ask, copies, wait)
+	}
+	return answer, acks, err
+}
+
+// perform sends a script and, behind it on the same connection, WAIT: on another one
+// WAIT would answer for what that one wrote last. ASKING before it lets a server
+// that is taking a slot over answer for this once.
+func perform(ctx context.Context, node *redis.Client, c call, eval func(context.Context, redis.Scripter, []string, ...any) *redis.Cmd,
+	ask bool, copies int, wait time.Duration) (answer *redis.Cmd, acks int, err error) {
+	pipe := node.Pipeline()
+	if ask {
+		_ = pipe.Process(ctx, redis.NewStatusCmd(ctx, "asking")) // queues only
+	}
+	answer = eval(ctx, pipe, c.keys, append([]any{c.echo[0], c.echo[1]}, c.args...)...)
+	waited := redis.NewIntCmd(ctx, "wait", copies, wait.Milliseconds())
+	if copies > 0 {
+		_ = pipe.Process(ctx, waited) // queues only
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	if err := answer.Err(); err != nil {
+		return answer, 0, err
+	}
+	return answer, int(waited.Val()), waited.Err()
+}
+
+// waitElsewhere is perform with a safeguard left out.
+func waitElsewhere(ctx context.Context, node *redis.Client, c call, copies int, wait time.Duration) (*redis.Cmd, int, error) {
+	other := node.Conn()
+	defer other.Close()
+	if err := other.Ping(ctx).Err(); err != nil {
+		return nil, 0, err
+	}
+	answer := c.script.Run(ctx, node, c.keys, append([]any{c.echo[0], c.echo[1]}, c.args...)...)
+	if err := answer.Err(); err != nil {
+		return answer, 0, err
+	}
+	acks, err := other.Wait(ctx, copies, wait).Result()
+	return answer, int(acks), err
+}
+
+// distrust closes every connection of the pool in which a reply came to the wrong
 // question: the others may be out of step as well. Calls under way on them end as
 // unknown and are repeated on new ones.
-func (s *Store) distrust(ledger *ledgerClient, c call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.ledger.Load() != ledger {
-		return // somebody has closed them already
+func (s *Store) distrust(p *pool, began *clients, c call) {
+	if p.reset(began) {
+		s.log.Error("a reply of redis answers another question; all connections are closed and opened again", "call", c.name, "of", c.echo[0])
 	}
-	s.log.Error("a reply of redis answers another question; all connections are closed and opened again", "call", c.name, "area", c.echo[0])
-	s.ledger.Store(newLedgerClient(s.target))
-	ledger.quick.Close()
 }
 
 // pause waits for d and says whether ctx allows going on.

@@ -26,7 +26,7 @@ const (
 // Shown reads the positions back; see [dispatch.Mirror]. They come in the order of
 // the drivers' ids. Entries that are older than maxAgeMillis or as far in the
 // future, that stand in two cells, or that cannot be read are removed and counted.
-// It walks all keys of the server once, and is for the start of a writer.
+// It walks all keys of the server that has the area once, and is for the start of a writer.
 func (a *Area) Shown(ctx context.Context, now dispatch.Instant, maxAgeMillis int64) ([]dispatch.Fix, error) {
 	if a.bad != nil {
 		return nil, a.bad
@@ -63,9 +63,12 @@ type entry struct {
 
 // scan reads every cell of the area. The server may name a cell twice.
 func (r *reading) scan(ctx context.Context) error {
-	client := r.area.store.mirror
+	node, err := r.area.store.mirror.at(ctx, r.area.keys.cellPrefix())
+	if err != nil {
+		return err
+	}
 	for cursor := uint64(0); ; {
-		keys, next, err := client.Scan(ctx, cursor, r.area.keys.cells(), scanPage).Result()
+		keys, next, err := node.Scan(ctx, cursor, r.area.keys.cells(), scanPage).Result()
 		if err != nil {
 			return err
 		}
@@ -83,7 +86,7 @@ func (r *reading) scan(ctx context.Context) error {
 // cells reads a page of cells and removes what should not be there.
 func (r *reading) cells(ctx context.Context, keys []string) error {
 	replies := make([]*redis.MapStringStringCmd, len(keys))
-	_, err := r.area.store.mirror.Pipelined(ctx, func(p redis.Pipeliner) error {
+	err := r.area.store.mirror.pipelined(ctx, r.area.keys.cellPrefix(), func(p redis.Pipeliner) error {
 		for i, key := range keys {
 			replies[i] = p.HGetAll(ctx, key)
 		}
@@ -155,7 +158,7 @@ func (r *reading) clean(ctx context.Context) error {
 	if len(r.sweep) == 0 && len(r.broken) == 0 {
 		return nil
 	}
-	_, err := r.area.store.mirror.Pipelined(ctx, func(p redis.Pipeliner) error {
+	err := r.area.store.mirror.pipelined(ctx, r.area.keys.cellPrefix(), func(p redis.Pipeliner) error {
 		for key, drivers := range r.sweep {
 			p.HDel(ctx, key, drivers...)
 		}

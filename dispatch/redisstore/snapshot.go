@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cuntong/dispatch"
+	"cuntong/fault"
 	"cuntong/geo"
 )
 
@@ -32,22 +33,21 @@ const (
 // castagnoli is the CRC-32C of RFC 3720, which processors compute by themselves.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Save keeps state and trims the journal; see [dispatch.Ledger]. It returns
-// dispatch.ErrBehind when the journal has not come to at, or a later snapshot is
+// Save keeps state and trims the journal up to the snapshot before it; see
+// [dispatch.Ledger]. It is durable like an append. It returns dispatch.ErrBehind when the journal has not come to at, or a later snapshot is
 // there. State may have up to [MaxSnapshot] bytes. Repeating it is harmless.
 func (a *Area) Save(ctx context.Context, at dispatch.Seq, state []byte) error {
-	if a.bad != nil {
-		return a.bad
-	}
-	if a.epoch == 0 {
-		return fmt.Errorf("%w: this writer of area %s holds no lease: Acquire comes first", dispatch.ErrFenced, a.keys.area)
+	if err := a.holds(); err != nil {
+		return err
 	}
 	if len(state) > MaxSnapshot {
 		return fmt.Errorf("snapshot of area %s has %d bytes: at most %d can be kept; the journal goes on without it", a.keys.area, len(state), MaxSnapshot)
 	}
 	c := a.call(callSave, decimal(at))
 	c.script, c.keys = a.store.scripts.save, []string{a.keys.head(), a.keys.journal(), a.keys.snapshot()}
-	c.args, c.bulk = []any{uint64(a.epoch), sealSnapshot(a.keys.area, at, state)}, true
+	c.args = []any{uint64(a.epoch), a.token, sealSnapshot(a.keys.area, at, state)}
+	c.bulk, c.durable = true, true
+	fault.Point("snapshot.before")
 	reply, err := a.store.run(ctx, c)
 	if err != nil {
 		return err
@@ -59,6 +59,7 @@ func (a *Area) Save(ctx context.Context, at dispatch.Seq, state []byte) error {
 	if verdict != "done" {
 		return a.refused("snapshot", verdict, seq, at)
 	}
+	fault.Point("snapshot.after")
 	a.store.metrics.snapshotBytes.Observe(float64(len(state)))
 	return nil
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"cuntong/dispatch"
 	"cuntong/geo"
 )
 
@@ -25,28 +27,37 @@ const (
 	KindGiven    Kind = "given"
 )
 
-// Store is a connection to one Redis. Its methods may be called from any goroutine.
+// Store is a connection to one deployment of Redis. Its methods may be called from
+// any goroutine.
 type Store struct {
 	// Static after Open.
-	kind     Kind
-	node     string
-	leaseFor time.Duration
-	log      *slog.Logger
-	metrics  *metrics
-	target   target
-	scripts  scripts
-	backend  backend
-	mirror   *redis.Client // positions have connections of their own
-	clock    *Clock
-	exchange *exchange
+	kind        Kind
+	node        string
+	id          dispatch.NodeID
+	leaseFor    time.Duration
+	archiveKeep time.Duration
+	wanted      int  // Config.Copies
+	allowUnsafe bool // Config.AllowUnsafe
+	log         *slog.Logger
+	metrics     *metrics
+	target      target
+	scripts     scripts
+	backend     backend
+	guide       *guide // nil without Sentinels
+	ledger      *pool
+	mirror      *pool // positions have connections of their own
+	clock       *Clock
+	exchange    *exchange
 
 	durable atomic.Bool
-	ledger  atomic.Pointer[ledgerClient] // swapped under mu
+	copies  atomic.Int64           // what the topology asks for, as high as ever seen
+	unfit   atomic.Pointer[error]  // why no area is taken; nil: the servers are fit
+	said    atomic.Pointer[string] // the troubles that were last complained of
 
-	stop      context.CancelFunc // ends the look at the settings
-	looking   sync.WaitGroup
-	mu        sync.Mutex // guards closed, and the swapping of ledger
-	closed    bool
+	stop      context.CancelFunc // ends what goes on in the background
+	going     sync.WaitGroup
+	mu        sync.Mutex // guards pools
+	pools     []*pool
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -61,8 +72,10 @@ type backend interface {
 // a child, which may have a long journal to read; later events are not bound by it.
 //
 // A given server that cannot be reached is not an error: the store opens, says
-// so, and goes on trying. A given server that refuses us or is too old, and a
-// child that does not start, are errors.
+// so, and goes on trying; until it has seen the server's settings it takes no area.
+// A given server that refuses us, is too old, or whose settings let acknowledged
+// facts be lost (see [Config.AllowUnsafe]), and a child that does not start, are
+// errors.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -77,6 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := newStore(cfg, m, found)
 	err = m.register(cfg.Registerer)
 	if err == nil && s.kind == KindGiven {
+		s.unfit.Store(&errNotSeen)
 		err = s.look(ctx)
 	}
 	if err != nil {
@@ -118,32 +132,91 @@ func find(ctx context.Context, cfg Config, m *metrics) (found, error) {
 }
 
 func newStore(cfg Config, m *metrics, f found) *Store {
+	ctx, stop := context.WithCancel(context.Background())
 	s := &Store{
-		kind:     f.kind,
-		node:     cfg.Node,
-		leaseFor: cfg.LeaseFor,
-		log:      cfg.Log,
-		metrics:  m,
-		target:   f.target,
-		scripts:  newScripts(f.target.plainLua),
-		backend:  f.backend,
-		mirror:   f.target.client(mirrorConns),
-		stop:     func() {},
+		kind:        f.kind,
+		node:        cfg.Node,
+		id:          dispatch.NodeID(cfg.Node + "~" + strings.ToLower(rand.Text()[:runWord])),
+		leaseFor:    cfg.LeaseFor,
+		archiveKeep: cfg.ArchiveKeep,
+		wanted:      cfg.Copies,
+		allowUnsafe: cfg.AllowUnsafe,
+		log:         cfg.Log,
+		metrics:     m,
+		target:      f.target,
+		scripts:     newScripts(f.target.plainLua),
+		backend:     f.backend,
+		stop:        stop,
 	}
-	s.ledger.Store(newLedgerClient(f.target))
+	if f.target.topology == sentinel {
+		s.guide = newGuide(f.target, s.masterChanged)
+		s.going.Go(func() { s.guide.watch(ctx) })
+	}
+	s.ledger, s.mirror = s.newPool(ledgerConns), s.newPool(mirrorConns)
+	s.learn(0)
 	s.clock = newClock(cfg.Log, m.clockOff)
 	s.exchange = newExchange(s)
-	m.info.WithLabelValues(string(f.kind)).Set(1)
 	s.setDurable(f.durable)
+	m.info.WithLabelValues(string(s.kind)).Set(1)
 	return s
 }
 
-func (s *Store) setDurable(yes bool) {
-	s.durable.Store(yes)
-	s.metrics.unsafeLedger.Set(1)
-	if yes {
-		s.metrics.unsafeLedger.Set(0)
+// runWord is how long the word is that tells one run of a server from the next.
+const runWord = 10
+
+// newPool returns at most conns more connections to each server, which end with the store.
+func (s *Store) newPool(conns int) *pool {
+	p := newPool(s.target, s.guide, conns)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pools = append(s.pools, p)
+	return p
+}
+
+// masterChanged closes every connection to a server that is no master any more.
+func (s *Store) masterChanged(from, to string) {
+	s.metrics.masters.Inc()
+	s.log.Warn("redis has another master; all connections are closed and opened to it", "before", from, "now", to)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pools {
+		p.reset(p.now.Load())
 	}
+}
+
+// NodeID names this run of this server, unlike every other.
+func (s *Store) NodeID() dispatch.NodeID { return s.id }
+
+// Copies is how many replicas must have a change on their disks before it is acknowledged.
+func (s *Store) Copies() int {
+	if s.wanted != 0 {
+		return max(s.wanted, 0)
+	}
+	return int(s.copies.Load())
+}
+
+// learn is told how many replicas a master has. A replica that went away does not
+// lower what is asked for.
+func (s *Store) learn(replicas int) {
+	s.copies.Store(max(s.copies.Load(), int64(replicas+1)/2))
+	s.metrics.copies.Set(float64(s.Copies()))
+}
+
+func (s *Store) setDurable(durable bool) {
+	s.durable.Store(durable)
+	unsafe := 1.0
+	if durable {
+		unsafe = 0
+	}
+	s.metrics.unsafeLedger.Set(unsafe)
+}
+
+// fit says why no area may be taken; nil: it may.
+func (s *Store) fit() error {
+	if err := s.unfit.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Kind says what sort of server is used.
@@ -151,11 +224,11 @@ func (s *Store) Kind() Kind { return s.kind }
 
 // Durable says whether an acknowledged fact is on the disk of the server, as far
 // as can be known: false for the embedded server, for a child that syncs once a
-// second, and for a given server whose settings are unsafe or cannot be read.
+// second, and for given servers whose settings are unsafe or cannot be read.
 func (s *Store) Durable() bool { return s.durable.Load() }
 
-// Addr is where the server is, for people: a path or host and port, never a password.
-func (s *Store) Addr() string { return s.target.addr }
+// Addr is where the server is, for people: a path, or hosts and ports, never a password.
+func (s *Store) Addr() string { return s.target.String() }
 
 // Area returns the ledger and the mirror of one area, for one writer's life. Two
 // calls return two writers, of whom the later to [Area.Acquire] shuts the earlier out.
@@ -171,10 +244,18 @@ func (s *Store) Area(id geo.AreaID) *Area {
 	}
 }
 
-// Ping asks the server for a sign of life, by the ledger's connections.
+// Ping asks for a sign of life, by the ledger's connections, and says whether areas
+// may be taken: a server whose settings are unsafe and which was away when the store
+// opened answers with an error here, until they are mended.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.ledger.Load().quick.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("redis at %s: %w", s.target.addr, err)
+	err := s.ledger.ping(ctx)
+	if err != nil {
+		s.ledger.failed(ctx, err)
+	} else {
+		err = s.fit()
+	}
+	if err != nil {
+		return fmt.Errorf("redis at %s: %w", s.target, err)
 	}
 	return nil
 }
@@ -185,11 +266,16 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.stop()
-		s.looking.Wait()
+		s.going.Wait()
 		s.mu.Lock()
-		s.closed = true
-		s.mu.Unlock()
-		s.closeErr = errors.Join(s.exchange.close(), s.ledger.Load().quick.Close(), s.mirror.Close())
+		defer s.mu.Unlock()
+		s.closeErr = s.exchange.close()
+		for _, p := range s.pools {
+			s.closeErr = errors.Join(s.closeErr, p.close())
+		}
+		if s.guide != nil {
+			s.closeErr = errors.Join(s.closeErr, s.guide.close())
+		}
 		if s.backend != nil {
 			s.closeErr = errors.Join(s.closeErr, s.backend.close())
 		}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"crypto/tls"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -30,33 +31,58 @@ func TestConfig(t *testing.T) {
 }
 
 func TestParseURL(t *testing.T) {
+	three := []string{"h1:26379", "h2:26380", "[::1]:26379"}
 	for url, want := range map[string]target{
 		"redis://10.0.0.5":                     {network: "tcp", addr: "10.0.0.5:6379"},
 		"redis://u:secret@h:6400/3":            {network: "tcp", addr: "h:6400", username: "u", password: "secret", db: 3},
+		"redis://u:s%40cret@h?db=4":            {network: "tcp", addr: "h:6379", username: "u", password: "s@cret", db: 4},
+		"redis://:secret@[::1]:6400":           {network: "tcp", addr: "[::1]:6400", password: "secret"},
 		"unix:///run/redis.sock?db=2":          {network: "unix", addr: "/run/redis.sock", db: 2},
 		"rediss://h":                           {network: "tcp", addr: "h:6379", tls: &tls.Config{}},
 		"unix://u:secret@/run/redis/redis.soc": {network: "unix", addr: "/run/redis/redis.soc", username: "u", password: "secret"},
+		"redis+sentinel://u:secret@h1,h2:26380,[::1]/county?db=2&sentinel_user=w&sentinel_password=x%26y": {topology: sentinel, network: "tcp", seeds: three,
+			master: "county", username: "u", password: "secret", db: 2, sentinelUsername: "w", sentinelPassword: "x&y"},
+		"rediss+sentinel://h1,h2:26380,[::1]/county": {topology: sentinel, network: "tcp", seeds: three, master: "county", tls: &tls.Config{}},
+		"redis+cluster://u:secret@h1:7000,h2":        {topology: cluster, network: "tcp", seeds: []string{"h1:7000", "h2:6379"}, username: "u", password: "secret"},
+		"rediss+cluster://h1":                        {topology: cluster, network: "tcp", seeds: []string{"h1:6379"}, tls: &tls.Config{}},
 	} {
 		got, err := parseURL(url)
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(target{}), cmpopts.IgnoreTypes(&tls.Config{})); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", url, err, diff)
 		}
-		if (got.tls != nil) != (want.tls != nil) || got.tls != nil && got.tls.InsecureSkipVerify {
+		if (got.tls != nil) != (want.tls != nil) || got.tls != nil && (got.tls.InsecureSkipVerify || got.tls.MinVersion < tls.VersionTLS12) {
 			t.Errorf("%s: TLS is %v", url, got.tls)
 		}
+		if strings.Contains(got.String(), "secret") || got.String() == "" {
+			t.Errorf("%s is shown as %q", url, got)
+		}
 	}
+}
+
+func TestParseURLRefuses(t *testing.T) {
 	for url, want := range map[string]string{
-		"redis+sentinel://:secret@a,b/mymaster": "not supported yet",
-		"sentinel://:secret@a":                  "not supported yet",
-		"redis+cluster://:secret@a":             "not supported yet",
-		"redis://:secret@a:1,b:2":               "",
-		"http://:secret@a":                      "neither",
-		"memory":                                "neither",
-		"redis://:secret@a/x":                   "database",
-		"redis://:secret@a/%zz":                 "",
-		"rediss://:secret@a?skip_verify=true":   "skip_verify",
-		"unix://:secret@":                       "",
-		"redis://u:secret@[::1":                 "",
+		"redis+sentinel://:secret@a,b":               "which master",
+		"redis+sentinel://:secret@a/x/y":             "which master",
+		"sentinel://:secret@a":                       "neither",
+		"redis+cluster://:secret@a/3":                "one database",
+		"redis+cluster://:secret@a?db=3":             `"db" is not known`,
+		"redis://:secret@a:1,b:2":                    "one host",
+		"http://:secret@a":                           "neither",
+		"memory":                                     "neither",
+		"redis://:secret@a/x":                        "database",
+		"redis://:secret@a/-1":                       "database",
+		"redis://:secret@a/%zz":                      "%25",
+		"redis://:se%cret@a":                         "%25",
+		"redis://a:secret":                           "a host is written",
+		"redis://:secret@a:99999":                    "a host is written",
+		"rediss://:secret@a?skip_verify=true":        "skip_verify",
+		"rediss://:secret@a?ca=/no/such/file":        "no such file",
+		"rediss://:secret@a?cert=/no/such/file":      "go together",
+		"redis://:secret@a?ca=/ca.pem":               "rediss",
+		"redis://:secret@a?sentinel_password=secret": "sentinel_password",
+		"unix://:secret@":                            "unix:///",
+		"unix://:secret@host/run/x":                  "unix:///",
+		"redis://u:secret@[::1":                      "a host is written",
 	} {
 		_, err := parseURL(url)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
@@ -74,8 +100,8 @@ func TestGivenThatIsAwayAtFirst(t *testing.T) {
 		t.Errorf("durable %v, log: %s", s.Durable(), book)
 	}
 	a := s.Area(newArea())
-	if _, err := a.Acquire(t.Context()); err == nil {
-		t.Error("a lease from nobody")
+	if _, err := a.Acquire(t.Context()); !errors.Is(err, errNotSeen) {
+		t.Errorf("a lease from nobody: %v", err)
 	}
 	g.start()
 	eventually(t, "the settings are known", s.Durable)
@@ -117,19 +143,47 @@ func TestUnsafeSettings(t *testing.T) {
 		"not readable": {[]string{"--rename-command", "CONFIG", "", "--rename-command", "INFO", ""},
 			[]string{"appendonly cannot be read", "version cannot be read"}},
 	} {
-		book, log := newLogBook()
-		s := open(t, Config{Mode: startGiven(t, c.args...).url(), Log: log})
+		g := startGiven(t, c.args...)
 		safe := len(c.says) == 0
-		eventually(t, "the settings were looked at", func() bool { return s.Durable() || strings.Contains(book.String(), "UNSAFE") })
+		s, err := Open(t.Context(), Config{Mode: g.url(), Node: "node-a", Log: quiet()})
+		if err == nil {
+			s.Close()
+		}
+		if (err == nil) != safe {
+			t.Errorf("%s: open says %v", name, err)
+		}
+		book, log := newLogBook()
+		s = open(t, Config{Mode: g.url(), Log: log, AllowUnsafe: true})
 		if s.Durable() != safe || (testutil.ToFloat64(s.metrics.unsafeLedger) == 0) != safe || strings.Contains(book.String(), "UNSAFE") == safe {
 			t.Errorf("%s: durable %v, log %s", name, s.Durable(), book)
 		}
+		acquire(t, s.Area(newArea()))
 		for _, want := range c.says {
-			if !strings.Contains(book.String(), want) {
-				t.Errorf("%s: the log lacks %q: %s", name, want, book)
+			if !strings.Contains(book.String(), want) || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: the log or the error lacks %q: %s; %v", name, want, book, err)
 			}
 		}
 	}
+}
+
+// A server that comes late and proves unsafe is not served by.
+func TestGivenThatProvesUnsafe(t *testing.T) {
+	g := startGiven(t, "--appendfsync", "everysec")
+	g.kill()
+	s := open(t, Config{Mode: g.url()})
+	g.start()
+	a := s.Area(newArea())
+	eventually(t, "the settings were looked at", func() bool { return errors.Is(s.Ping(t.Context()), errUnsafe) })
+	if _, err := a.Acquire(t.Context()); !errors.Is(err, errUnsafe) || !strings.Contains(err.Error(), "CONFIG SET appendfsync always") {
+		t.Errorf("acquire says %v", err)
+	}
+	client := s.target.client(1)
+	defer client.Close()
+	if err := client.ConfigSet(t.Context(), "appendfsync", "always").Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is served by when it has been mended", func() bool { return s.Ping(t.Context()) == nil })
+	acquire(t, a)
 }
 
 func TestMajorVersion(t *testing.T) {
@@ -153,6 +207,7 @@ func TestMetrics(t *testing.T) {
 	m := s.metrics
 	m.retries.WithLabelValues(callAppend)
 	m.unknown.WithLabelValues(callAppend)
+	m.pending.WithLabelValues(callAppend)
 	m.errors.WithLabelValues(callAppend, reasonTimeout)
 	m.mirrorDrops.WithLabelValues("invalid")
 	m.mirrorSweeps.WithLabelValues("old")
@@ -162,8 +217,8 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
 	families := must(r.Gather())(t)
-	if len(families) != 15 {
-		t.Errorf("%d metrics, want 15", len(families))
+	if len(families) != 19 {
+		t.Errorf("%d metrics, want 19", len(families))
 	}
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), "cuntong_store_") || len(f.GetHelp()) < 20 {
@@ -191,8 +246,8 @@ cuntong_store_ledger_unsafe 1
 
 func TestEmbeddedTimePasses(t *testing.T) {
 	s := open(t, Config{Mode: ModeEmbedded})
-	s.mirror.Set(t.Context(), "soon", "gone", 50*time.Millisecond)
-	eventually(t, "the key has expired", func() bool { return s.mirror.Exists(t.Context(), "soon").Val() == 0 })
+	s.mirror.now.Load().one.Set(t.Context(), "soon", "gone", 50*time.Millisecond)
+	eventually(t, "the key has expired", func() bool { return s.mirror.now.Load().one.Exists(t.Context(), "soon").Val() == 0 })
 }
 
 // Positions are people's, and loopback is open to everybody on a machine.
