@@ -76,6 +76,11 @@ type Config struct {
 	// browsers cannot avoid, are always let in: the token decides. At most 100.
 	Origins []string
 
+	// Receipts are the secrets of receipts: the first seals those that are given with
+	// trips, and any of them may have sealed one that comes back. Nil: those of Auth
+	// when it is [Keys]; else there are no receipts.
+	Receipts Keys
+
 	// Log takes what an operator wants to read: no tokens, telephone numbers or
 	// exact positions. Nil: [slog.Default].
 	Log *slog.Logger

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"cuntong/dispatch"
+	"cuntong/geo"
 	"cuntong/ws/wire"
 )
 
@@ -22,7 +23,8 @@ type conn struct {
 	number uint64 // names the session
 	turned bool   // there is no room for it; it is only told so
 
-	// party is set once, by the reader, when the hello is accepted.
+	// party is set by the reader when the hello is accepted. After that it changes only
+	// when a driver is taken to another area.
 	party atomic.Pointer[party]
 
 	// Owned by the reader.
@@ -45,6 +47,7 @@ type conn struct {
 	older *conn // guarded by its directory shard
 
 	lanes lanes
+	kept  kept
 }
 
 // session names the connection in the log and in its welcome.
@@ -146,14 +149,16 @@ func (c *conn) end(panicked any) {
 // it any more. One that comes at the same moment may have said hello before: then it
 // says so again.
 func (h *Hub) sayGone(p *party) {
-	if h.directory.has(p.actor, p.areaID) {
-		return
-	}
-	p.area.Gone(p.actor)
 	var room [16]*conn
-	for _, c := range h.directory.find(p.actor, room[:0]) {
-		if now := c.party.Load(); now.areaID == p.areaID && c.lanes.renew() {
-			_ = now.area.Submit(dispatch.Hello{By: now.actor}) // refused: the sweeper asks again
+	for come := true; come && !h.directory.has(p.actor, p.areaID); {
+		p.area.Gone(p.actor)
+		come = false
+		for _, c := range h.directory.find(p.actor, room[:0]) {
+			if now := c.party.Load(); now.areaID == p.areaID {
+				come = true
+				c.lanes.renew()
+				_ = now.area.Submit(c.hello(now)) // refused: the sweeper asks again
+			}
 		}
 	}
 }
@@ -191,9 +196,9 @@ func (c *conn) put(body any, re string) {
 	c.queued(c.lanes.put(told{body: body, re: re}, &c.hub.cfg))
 }
 
-// tell queues a notice. It is called by the engine and must not block.
-func (c *conn) tell(body dispatch.NoticeBody) {
-	c.queued(c.lanes.tell(body, &c.hub.cfg))
+// tell queues a notice of an area. It is called by the engine and must not block.
+func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
+	c.queued(c.lanes.tell(area, body, &c.hub.cfg))
 }
 
 // queued does what follows from putting something into the lanes.

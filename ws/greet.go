@@ -52,6 +52,7 @@ func (c *conn) greet(bearer *party) bool {
 		return false
 	}
 	c.clockBehind = clockBehind(hello.NowMS, now.wall)
+	c.takeReceipts(p, hello.Receipts)
 	return c.welcome(p, now, hello.Client)
 }
 
@@ -91,7 +92,7 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 		Protocol:      wire.Protocol,
 	}, "")
 	c.lanes.wantTruth()
-	if no := p.area.Submit(dispatch.Hello{By: p.actor}); no != nil {
+	if no := p.area.Submit(c.hello(p)); no != nil {
 		// The sweeper asks again until the truth has been told.
 		c.put(refusedBody(no, ""), "")
 	}

@@ -31,6 +31,7 @@ type Hub struct {
 	directory *directory
 	sweeper   *sweeper
 	refreshes refreshes
+	sealer    sealer
 	endSweeps func() // stops the sweeper, once, and waits for it
 
 	roster    roster
@@ -81,6 +82,9 @@ func NewHub(cfg Config) (*Hub, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if keys, ok := cfg.Auth.(Keys); ok && cfg.Receipts == nil {
+		cfg.Receipts = keys
+	}
 	h := &Hub{
 		cfg:       cfg,
 		metrics:   newMetrics(cfg.Registerer),
@@ -89,6 +93,7 @@ func NewHub(cfg Config) (*Hub, error) {
 		directory: newDirectory(),
 		refreshes: newRefreshes(),
 	}
+	h.sealer.use(cfg.Receipts)
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteWait,
 		ReadBufferSize:   readBuffer,
@@ -129,10 +134,15 @@ type teller struct {
 func (t teller) Tell(notices []dispatch.Notice) {
 	var room [16]*conn
 	for _, n := range notices {
+		if to, ok := n.Body.(dispatch.DriverElsewhere); ok {
+			t.hub.move(t.area, to)
+			continue
+		}
 		here := false
 		for _, c := range t.hub.directory.find(n.To, room[:0]) {
-			if c.party.Load().areaID == t.area {
-				c.tell(n.Body)
+			p := c.party.Load()
+			if p.areaID == t.area || p.former == t.area && isAnswer(n.Body) {
+				c.tell(t.area, n.Body)
 				here = true
 			}
 		}

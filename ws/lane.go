@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"cuntong/dispatch"
+	"cuntong/geo"
 	"cuntong/ws/wire"
 )
 
@@ -36,7 +37,8 @@ type lanes struct {
 // told is one thing to be told: a [dispatch.NoticeBody] or a body of package wire.
 type told struct {
 	body any
-	re   string // the command answered by a wire.Refused
+	re   string     // the command answered by a wire.Refused
+	area geo.AreaID // that tells a notice
 }
 
 // asked is a command or a question that waits for its answer.
@@ -76,17 +78,17 @@ type outcome struct {
 	overflow bool   // the must-arrive lane was full
 }
 
-// tell takes a notice.
-func (l *lanes) tell(body dispatch.NoticeBody, cfg *Config) outcome {
+// tell takes a notice of an area.
+func (l *lanes) tell(area geo.AreaID, body dispatch.NoticeBody, cfg *Config) outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if reason := l.refuses(body); reason != "" {
 		return outcome{dropped: reason}
 	}
 	if body.Lossy() {
-		return l.putLoose(told{body: body}, cfg)
+		return l.putLoose(told{body: body, area: area}, cfg)
 	}
-	out := l.putMust(told{body: body}, cfg)
+	out := l.putMust(told{body: body, area: area}, cfg)
 	if l.overtake(body) {
 		out.dropped = dropNewer
 	}

@@ -25,6 +25,8 @@ type metrics struct {
 	write       prometheus.Histogram
 	panics      prometheus.Counter
 	refreshed   prometheus.Counter
+	moves       *prometheus.CounterVec
+	receipts    *prometheus.CounterVec
 
 	// read and written are the counters of frames by type, looked up without hashing labels.
 	read, written map[wire.Type]prometheus.Counter
@@ -51,6 +53,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Bugs that ended a connection and nothing else. Look for the stack in the log."}),
 		refreshed: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_ws_refreshes_total",
 			Help: "Truths asked for anew for connections that had one, because their area has another writer or notices may be missing."}),
+		moves: counters("cuntong_ws_moves_total",
+			"Connections of drivers that were taken to another area, which has borrowed them or given them back, by result.", "result"),
+		receipts: counters("cuntong_ws_receipts_total", "Receipts of trips, given and given back, by what they were.", "result"),
 	}
 	for _, role := range roles {
 		m.connections = append(m.connections, connections.WithLabelValues(string(role)))
@@ -62,7 +67,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.read, m.readBad = m.framesOf("in", wire.ClientTypes()), m.frames.WithLabelValues("in", "malformed")
 	m.written = m.framesOf("out", wire.ServerTypes())
 	if reg != nil {
-		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed)
+		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts)
 	}
 	return m
 }
@@ -84,6 +89,8 @@ func (m *metrics) inMalformed()                 { m.readBad.Inc() }
 func (m *metrics) drop(reason string)           { m.dropped[reason].Inc() }
 func (m *metrics) handshake(result string)      { m.handshakes.WithLabelValues(result).Inc() }
 func (m *metrics) closed(how string)            { m.closes.WithLabelValues(how).Inc() }
+func (m *metrics) moved(result string)          { m.moves.WithLabelValues(result).Inc() }
+func (m *metrics) receipt(result string)        { m.receipts.WithLabelValues(result).Inc() }
 func (m *metrics) authFailed(reason AuthReason) { m.auth.WithLabelValues(string(reason)).Inc() }
 func (m *metrics) wrote(f wire.ServerFrame, took time.Duration) {
 	m.write.Observe(took.Seconds())

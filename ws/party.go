@@ -7,11 +7,13 @@ import (
 	"cuntong/geo"
 )
 
-// party is who speaks on a connection. It does not change after the hello.
+// party is who speaks on a connection. It does not change: a driver who is taken to
+// another area is another party.
 type party struct {
 	actor   dispatch.Actor
 	role    int // index in roles
 	areaID  geo.AreaID
+	former  geo.AreaID // from where he was taken to this one; else empty
 	area    Area
 	expires dispatch.Instant  // the leeway of tokens included
 	vehicle *dispatch.Vehicle // drivers only

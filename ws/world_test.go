@@ -353,15 +353,20 @@ type fakeArea struct {
 	inputs []dispatch.Input
 	fixes  []dispatch.Fix
 	gone   []dispatch.Actor
-	mute   bool              // answers nothing
-	no     *dispatch.Refusal // refuses everything
+	last   string              // "hello" or "gone", whichever came last
+	truth  []dispatch.TripView // the trips in every truth
+	mute   bool                // answers nothing
+	no     *dispatch.Refusal   // refuses everything
 	before []dispatch.NoticeBody
 }
 
 func (a *fakeArea) Submit(in dispatch.Input) *dispatch.Refusal {
 	a.mu.Lock()
 	a.inputs = append(a.inputs, in)
-	no, mute, before := a.no, a.mute, a.before
+	no, mute, before, truth := a.no, a.mute, a.before, a.truth
+	if _, ok := in.(dispatch.Hello); ok {
+		a.last = "hello"
+	}
 	a.mu.Unlock()
 	if no != nil || mute {
 		return no
@@ -371,7 +376,7 @@ func (a *fakeArea) Submit(in dispatch.Input) *dispatch.Refusal {
 		for _, body := range before {
 			a.tell(in.By, body)
 		}
-		a.tell(in.By, dispatch.Truth{At: 1})
+		a.tell(in.By, dispatch.Truth{At: 1, Trips: truth})
 	case dispatch.Watch:
 		a.tell(in.By, dispatch.BoardTold{Board: dispatch.Board{Area: leishan}})
 	case dispatch.AskRoute:
@@ -394,6 +399,7 @@ func (a *fakeArea) Gone(who dispatch.Actor) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gone = append(a.gone, who)
+	a.last = "gone"
 }
 
 func (a *fakeArea) Put(f dispatch.Fix) {

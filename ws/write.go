@@ -81,7 +81,12 @@ func (c *conn) writeFrame(next told, deadline time.Time) error {
 // it that this party may see.
 func (c *conn) toFrame(next told) (wire.ServerFrame, bool) {
 	if notice, ok := next.body.(dispatch.NoticeBody); ok {
-		return outgo(c.party.Load().actor, notice, c.hub.moment().wall)
+		now := c.hub.moment().wall
+		f, ok := outgo(c.party.Load().actor, notice, now)
+		if ok {
+			c.stamp(&f, next, now)
+		}
+		return f, ok
 	}
 	f := wire.ServerFrame{Re: next.re, Body: next.body}
 	switch next.body.(type) {

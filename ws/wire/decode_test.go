@@ -40,6 +40,12 @@ var malformed = []struct {
 	{"as deep as allowed", `{"t":"ping","b":{"x":[[[[1]]]]}}`, CodeUnknownField, "b.x"},
 	{"brackets in a text are not depth", `{"t":"ping","b":{"x":"[[[[[[[[\"[[[[[[[["}}`, CodeUnknownField, "b.x"},
 
+	{"receipts not a list", `{"t":"hello","b":{"now_ms":1,"receipts":"abc"}}`, CodeWrongType, "b.receipts"},
+	{"receipts null", `{"t":"hello","b":{"now_ms":1,"receipts":null}}`, CodeWrongType, "b.receipts"},
+	{"a receipt that is a number", `{"t":"hello","b":{"now_ms":1,"receipts":["abc",1]}}`, CodeWrongType, "b.receipts"},
+	{"too many receipts", `{"t":"hello","b":{"now_ms":1,"receipts":[` + strings.Repeat(`"",`, MaxReceipts) + `""]}}`, CodeTooLong, "b.receipts"},
+	{"a receipt too long", `{"t":"hello","b":{"now_ms":1,"receipts":["` + strings.Repeat("a", MaxReceiptBytes+1) + `"]}}`, CodeTooLong, "b.receipts"},
+
 	{"nothing", ``, CodeBadJSON, ""},
 	{"white space", "\n ", CodeBadJSON, ""},
 	{"half an object", `{"t":"ping","b":{}`, CodeBadJSON, ""},

@@ -9,6 +9,9 @@ type Hello struct {
 	NowMS int64 `json:"now_ms"`
 	// Client names the program and its version, for the server's log.
 	Client string `json:"client,omitzero"`
+	// Receipts are those that the client keeps, as they came with its trips; at most
+	// [MaxReceipts].
+	Receipts []string `json:"receipts,omitzero"`
 }
 
 // Welcome answers a good hello.

@@ -19,6 +19,9 @@ const (
 	// MaxOfferIDBytes bounds the ids of offers, which the server makes from a trip's id.
 	MaxOfferIDBytes = 80
 
+	MaxReceipts     = 20  // receipts in hello
+	MaxReceiptBytes = 280 // of one receipt
+
 	// What one party may ask for.
 	MaxSeats       = 60
 	MaxWheelchairs = 10

@@ -109,6 +109,7 @@ func limitsTable() string {
 		[]string{"a note", n("%d characters", MaxNoteRunes), "`too_long`"},
 		[]string{"a note on a road", n("%d bytes of UTF-8", MaxRoadNoteBytes), "`too_long`"},
 		[]string{"a telephone number", n("%d characters", MaxPhoneRunes), "`too_long`"},
+		[]string{"receipts in `hello`", n("%d, each %d characters", MaxReceipts, MaxReceiptBytes), "`too_long`"},
 		[]string{"a frame from the server", n("%d bytes; have room for it", MaxServerFrameBytes), "never sent"},
 		[]string{"trips in a `truth`", n("%d", MaxTruthTrips), "the newest are told"},
 	)

@@ -35,6 +35,8 @@ var vocabulary = map[string]rule{
 	"client": text{MaxNameRunes},
 	"now_ms": instant,
 
+	"receipts": receipts{},
+
 	"lat":         number{-maxLat, maxLat},
 	"lon":         number{-maxLon, maxLon},
 	"datum":       choice{[]string{DatumWGS84, DatumGCJ02, DatumBD09}},
@@ -159,6 +161,39 @@ func (r bearer) read(dec *jsontext.Decoder, into any) *Error {
 }
 
 func notInToken(r rune) bool { return r <= ' ' || r > '~' }
+
+// receipts are what the server gave out and nobody else can read. One that makes no
+// sense is not a mistake of the client's program.
+type receipts struct{}
+
+func (receipts) want() string {
+	return fmt.Sprintf("a list of at most %d receipts as they came, each at most %d characters", MaxReceipts, MaxReceiptBytes)
+}
+
+func (r receipts) read(dec *jsontext.Decoder, into any) *Error {
+	if dec.PeekKind() != jsontext.KindBeginArray {
+		return complainOfKind(dec, r)
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	var list []string
+	for dec.PeekKind() != jsontext.KindEndArray {
+		s, err := readString(dec, r)
+		switch {
+		case err != nil:
+			return err
+		case len(list) >= MaxReceipts, len(s) > MaxReceiptBytes:
+			return complain(CodeTooLong, r)
+		}
+		list = append(list, s)
+	}
+	*into.(*[]string) = list
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	return nil
+}
 
 // text is words for people, on one line.
 type text struct{ maxRunes int }

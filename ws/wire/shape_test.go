@@ -51,7 +51,7 @@ func TestVocabulary(t *testing.T) {
 				ok = field == reflect.TypeFor[int]() || field == reflect.TypeFor[int64]()
 			case number:
 				ok = field == reflect.TypeFor[float64]() || field == reflect.TypeFor[Optional]()
-			case words:
+			case words, receipts:
 				ok = field == reflect.TypeFor[[]string]()
 			case yesNo:
 				ok = field == reflect.TypeFor[bool]()

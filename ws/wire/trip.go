@@ -71,6 +71,9 @@ type Trip struct {
 	Ended *Ended `json:"ended,omitzero"`
 	// Position is the driver's newest, while one is bound and heard of.
 	Position *Fix `json:"position,omitzero"`
+	// Receipt says all this in a form that only the server can make. Whoever takes part
+	// in the trip keeps the newest and gives it back in hello.
+	Receipt string `json:"receipt,omitzero"`
 }
 
 // The states of a trip.

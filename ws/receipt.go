@@ -1,0 +1,294 @@
+package ws
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"slices"
+	"sync"
+	"time"
+
+	"cuntong/dispatch"
+	"cuntong/geo"
+	"cuntong/ws/wire"
+)
+
+// A receipt says how a trip stood when a party was told of it, so that the party's
+// phone can show what the record may have lost. It is
+//
+//	1 | area | trip | version | state | driver | moment | seal
+//
+// in base64url: strings with their length before them, numbers as varints, the state as
+// its place among [dispatch.States], the moment in Unix ms. The seal is the first 16
+// bytes of an HMAC-SHA-256 over all of it and the party to whom it was given, so that
+// nobody else can give it back.
+
+const (
+	receiptFormat = 1
+	sealBytes     = 16
+	// keptReceipts is how many receipts a connection keeps, of the trips told of last.
+	keptReceipts = dispatch.MaxReceipts
+	// keepAfterEnd is how long, in ms, the receipt of a trip that has ended is kept.
+	keepAfterEnd = int64(time.Hour / time.Millisecond)
+)
+
+// Results of receipts, as the metric has them.
+const (
+	receiptGiven      = "given"
+	receiptTaken      = "taken"
+	receiptElsewhere  = "elsewhere"  // of another area than the party's: kept, in case he is lent to it again
+	receiptSeal       = "seal"       // forged, somebody else's, or sealed with a secret that is no longer in use
+	receiptUnreadable = "unreadable" // not a receipt at all
+)
+
+var errReceipt = errors.New("not a receipt")
+
+// areaReceipt is a receipt and where its trip is.
+type areaReceipt struct {
+	area geo.AreaID
+	dispatch.Receipt
+}
+
+// sealer seals receipts, and judges those given back. The zero sealer does neither.
+type sealer struct {
+	keys [][]byte  // the first one seals; any of them may have sealed
+	pool sync.Pool // of hash.Hash with the first key
+}
+
+// use derives a key from each secret, so that no token can pass for a receipt.
+func (s *sealer) use(keys Keys) {
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key.secret)
+		mac.Write([]byte("cuntong receipt"))
+		s.keys = append(s.keys, mac.Sum(nil))
+	}
+	s.pool.New = func() any { return hmac.New(sha256.New, s.keys[0]) }
+}
+
+// give returns the receipt that a party may give back.
+func (s *sealer) give(to dispatch.Actor, r areaReceipt) string {
+	mac := s.pool.Get().(hash.Hash)
+	defer s.pool.Put(mac)
+	plain := appendReceipt(make([]byte, 0, 128), r)
+	return base64.RawURLEncoding.EncodeToString(seal(mac, plain, to))
+}
+
+// take returns what a receipt says that a party gives back, or why not.
+func (s *sealer) take(by dispatch.Actor, text string) (areaReceipt, string) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(raw) <= sealBytes {
+		return areaReceipt{}, receiptUnreadable
+	}
+	plain := raw[:len(raw)-sealBytes]
+	r, err := readReceipt(plain)
+	if err != nil {
+		return areaReceipt{}, receiptUnreadable
+	}
+	for _, key := range s.keys {
+		if hmac.Equal(seal(hmac.New(sha256.New, key), plain, by), raw) {
+			return r, receiptTaken
+		}
+	}
+	return areaReceipt{}, receiptSeal
+}
+
+// seal returns plain with its seal behind it.
+func seal(mac hash.Hash, plain []byte, party dispatch.Actor) []byte {
+	mac.Reset()
+	mac.Write(plain)
+	mac.Write([]byte(party.Role))
+	mac.Write([]byte{0})
+	mac.Write([]byte(party.ID))
+	var sum [sha256.Size]byte
+	return slices.Concat(plain, mac.Sum(sum[:0])[:sealBytes])
+}
+
+func appendReceipt(b []byte, r areaReceipt) []byte {
+	b = append(b, receiptFormat)
+	b = appendShort(b, string(r.area))
+	b = appendShort(b, string(r.Trip))
+	b = binary.AppendUvarint(b, uint64(r.Version))
+	b = append(b, byte(slices.Index(receiptStates, r.State)))
+	b = appendShort(b, string(r.Driver))
+	return binary.AppendUvarint(b, uint64(r.At))
+}
+
+// receiptStates must only ever grow at its end.
+var receiptStates = dispatch.States()
+
+// appendShort writes a string of at most 255 bytes, which all our ids are.
+func appendShort(b []byte, s string) []byte {
+	return append(append(b, byte(len(s))), s...)
+}
+
+// readReceipt reads what appendReceipt writes, and nothing else.
+func readReceipt(b []byte) (areaReceipt, error) {
+	in := receiptReader{left: b}
+	format := in.byte()
+	r := areaReceipt{area: geo.AreaID(in.short())}
+	r.Trip = dispatch.TripID(in.short())
+	r.Version = dispatch.Version(in.number())
+	state := int(in.byte())
+	r.Driver = dispatch.DriverID(in.short())
+	r.At = dispatch.Instant(in.number())
+	if in.bad || len(in.left) > 0 || format != receiptFormat || state >= len(receiptStates) {
+		return areaReceipt{}, errReceipt
+	}
+	r.State = receiptStates[state]
+	if _, err := geo.ParseAreaID(string(r.area)); err != nil {
+		return areaReceipt{}, err
+	}
+	if err := dispatch.CheckID(string(r.Trip)); err != nil {
+		return areaReceipt{}, err
+	}
+	if r.Driver != "" {
+		if err := dispatch.CheckID(string(r.Driver)); err != nil {
+			return areaReceipt{}, err
+		}
+	}
+	return r, nil
+}
+
+// receiptReader takes a receipt apart. After it is bad everything it returns is zero.
+type receiptReader struct {
+	left []byte
+	bad  bool
+}
+
+func (r *receiptReader) bytes(n int) []byte {
+	if r.bad || n > len(r.left) {
+		r.bad = true
+		return nil
+	}
+	taken := r.left[:n]
+	r.left = r.left[n:]
+	return taken
+}
+
+func (r *receiptReader) byte() byte {
+	if b := r.bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *receiptReader) short() string { return string(r.bytes(int(r.byte()))) }
+
+// number reads a varint that is a positive int64, written as short as it can be.
+func (r *receiptReader) number() int64 {
+	n, length := binary.Uvarint(r.left)
+	if length <= 0 || length > 1 && r.left[length-1] == 0 || int64(n) < 0 {
+		r.bad = true
+		return 0
+	}
+	r.bytes(length)
+	return int64(n)
+}
+
+// kept are the receipts of one connection: those its phone gave back, and those it was
+// given since. They go with every hello that is said for it.
+type kept struct {
+	mu   sync.Mutex // guards the following field
+	list []areaReceipt
+}
+
+// keep takes a receipt, in the place of an older one about the same trip. When there
+// are too many, one of a trip that has ended goes, or the oldest.
+func (k *kept) keep(r areaReceipt) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(k.list, func(have areaReceipt) bool { return have.area == r.area && have.Trip == r.Trip })
+	switch {
+	case i >= 0 && k.list[i].Version > r.Version:
+		return
+	case i >= 0:
+		k.list = slices.Delete(k.list, i, i+1)
+	case len(k.list) >= keptReceipts:
+		k.list = slices.Delete(k.list, k.least(), k.least()+1)
+	}
+	k.list = append(k.list, r)
+}
+
+// least is the receipt that is missed least.
+func (k *kept) least() int {
+	return max(0, slices.IndexFunc(k.list, func(r areaReceipt) bool { return !r.State.Open() }))
+}
+
+// of returns the receipts of an area's trips, but for those that ended long ago.
+func (k *kept) of(area geo.AreaID, now dispatch.Instant) []dispatch.Receipt {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.list = slices.DeleteFunc(k.list, func(r areaReceipt) bool { return !r.State.Open() && int64(now-r.At) > keepAfterEnd })
+	var of []dispatch.Receipt
+	for _, r := range k.list {
+		if r.area == area {
+			of = append(of, r.Receipt)
+		}
+	}
+	return of
+}
+
+// takeReceipts keeps what a phone gives back.
+func (c *conn) takeReceipts(p *party, given []string) {
+	h := c.hub
+	for _, text := range given {
+		r, result := h.sealer.take(p.actor, text)
+		if result == receiptTaken {
+			c.kept.keep(r)
+			if r.area != p.areaID {
+				result = receiptElsewhere
+			}
+		}
+		h.metrics.receipt(result)
+	}
+}
+
+// hello is what is said for a connection to its area.
+func (c *conn) hello(p *party) dispatch.Hello {
+	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall)}
+}
+
+// stamp gives receipts with the trips of a frame. It is called by the writer.
+func (c *conn) stamp(f *wire.ServerFrame, next told, now dispatch.Instant) {
+	switch b := next.body.(type) {
+	case dispatch.TripTold:
+		trip := f.Body.(wire.Trip)
+		trip.Receipt = c.receipt(next.area, &b.Trip, now)
+		f.Body = trip
+	case dispatch.Truth:
+		trips, views := f.Body.(wire.Truth).Trips, b.Trips
+		for i := range trips {
+			// The trips are some of those in the notice, in their order.
+			for string(views[0].ID) != trips[i].Trip {
+				views = views[1:]
+			}
+			trips[i].Receipt = c.receipt(next.area, &views[0], now)
+		}
+	}
+}
+
+// receipt makes and keeps the receipt for a trip, or returns "" for one who only looks on.
+func (c *conn) receipt(area geo.AreaID, v *dispatch.TripView, now dispatch.Instant) string {
+	who := c.party.Load().actor
+	if len(c.hub.sealer.keys) == 0 || !takesPart(who, v) {
+		return ""
+	}
+	r := areaReceipt{area, dispatch.Receipt{Trip: v.ID, Version: v.Version, State: v.State, Driver: v.Driver, At: now}}
+	c.kept.keep(r)
+	c.hub.metrics.receipt(receiptGiven)
+	return c.hub.sealer.give(who, r)
+}
+
+// takesPart says whether a trip is a party's own: it booked it, travels, or drives.
+func takesPart(who dispatch.Actor, v *dispatch.TripView) bool {
+	switch who.Role {
+	case dispatch.RoleDriver:
+		return v.Driver == who.Driver()
+	case dispatch.RolePassenger:
+		return who == v.Order.Booker || who.ID == v.Order.Traveller.ID
+	}
+	return who == v.Order.Booker
+}
