@@ -10,9 +10,6 @@ type fixed struct {
 	spot      geo.Spot
 	scannedAt geo.Point // where the queue was last looked through for him
 	scanned   bool      // scannedAt is set
-	insideAt  geo.Point // where his place in the area was last looked at
-	// inside is how far from there he may go before he can belong to a neighbour; 0: not known.
-	inside geo.Meters
 
 	older, newer *fixed
 }
@@ -51,18 +48,10 @@ const rescanAfter geo.Meters = 300
 
 // moved takes a driver's newest position.
 func (r *run) moved(in Moved) {
-	if r.out.Ignored = r.place(in.Fix); r.out.Ignored != "" {
-		return
-	}
-	r.follow(r.core.fixes[in.Fix.Driver].Fix)
-	r.cross(in.Fix.Driver)
-}
-
-// place takes a position, or says why it does not. It makes no fact and tells nobody.
-func (r *run) place(fix Fix) Ignored {
 	c := r.core
-	if why := c.ignores(r.now, &fix); why != "" {
-		return why
+	fix := in.Fix
+	if r.out.Ignored = c.ignores(r.now, &fix); r.out.Ignored != "" {
+		return
 	}
 	f := c.fixes[fix.Driver]
 	first := f == nil
@@ -79,7 +68,7 @@ func (r *run) place(fix Fix) Ignored {
 	if !first && f.farFromScan() && c.available(fix.Driver) && len(c.queue) > 0 {
 		c.freed = append(c.freed, fix.Driver)
 	}
-	return ""
+	r.follow(fix)
 }
 
 // ignores says why a position is not to be taken. One from the future, which only
@@ -90,8 +79,6 @@ func (c *Core) ignores(now Instant, fix *Fix) Ignored {
 	}
 	known := c.fixes[fix.Driver]
 	switch {
-	case c.gone[fix.Driver] != nil:
-		return IgnoredGone
 	case c.drivers[fix.Driver] == nil:
 		return IgnoredOffDuty
 	case fix.Point.Validate() != nil:
@@ -164,7 +151,7 @@ func (c *Core) takeForgotten() []DriverID {
 // through for the driver with his next one, or by the first Apply.
 func (c *Core) warm(now Instant, fix Fix) {
 	r := run{core: c, now: now}
-	r.place(fix)
+	r.moved(Moved{Fix: fix})
 }
 
 // NextSilence returns when the next position becomes too old to count; ok is

@@ -15,8 +15,7 @@ import (
 //
 //	1  the first
 //	2  with changes to the roads
-//	3  with drivers who have come from other areas and gone there
-const snapshotFormat = 3
+const snapshotFormat = 2
 
 // snapshot is the durable state on paper, in an order that depends on nothing but
 // the state: equal states give equal bytes.
@@ -28,10 +27,7 @@ type snapshot struct {
 	Ended    []*Trip          `json:"ended"` // oldest end first
 	Drivers  []*Driver        `json:"drivers"`
 	Commands []answer         `json:"commands"`
-	Roads    []geo.RoadChange `json:"roads,omitempty"`    // by id
-	Outflows []*outflow       `json:"outflows,omitempty"` // by area
-	Inflows  []*inflow        `json:"inflows,omitempty"`  // by area
-	Gone     []*gone          `json:"gone,omitempty"`     // who went first, first
+	Roads    []geo.RoadChange `json:"roads,omitempty"` // by id
 }
 
 // Snapshot writes the durable state, for [Core.Restore].
@@ -46,9 +42,6 @@ func (c *Core) Snapshot() ([]byte, error) {
 	for _, id := range c.ended {
 		s.Ended = append(s.Ended, c.trips[id])
 	}
-	s.Outflows = c.flowsOut()
-	s.Inflows = slices.SortedFunc(maps.Values(c.inflows), func(a, b *inflow) int { return cmp.Compare(a.From, b.From) })
-	s.Gone = slices.SortedFunc(maps.Values(c.gone), func(a, b *gone) int { return cmp.Compare(a.Seq, b.Seq) })
 	s.Drivers = slices.SortedFunc(maps.Values(c.drivers), func(a, b *Driver) int { return cmp.Compare(a.ID, b.ID) })
 	return json.Marshal(s)
 }
@@ -62,7 +55,7 @@ func (c *Core) Restore(data []byte) error {
 	if s.Format < 1 || s.Format > snapshotFormat {
 		return fmt.Errorf("the snapshot has format %d: this program reads 1 to %d; run a newer one", s.Format, snapshotFormat)
 	}
-	if slices.Contains(s.Open, nil) || slices.Contains(s.Ended, nil) || slices.Contains(s.Drivers, nil) || s.emptyFlow() {
+	if slices.Contains(s.Open, nil) || slices.Contains(s.Ended, nil) || slices.Contains(s.Drivers, nil) {
 		return errors.New("snapshot: an entry is empty")
 	}
 	c.seq, c.last = s.Seq, s.Last
@@ -86,15 +79,6 @@ func (c *Core) Restore(data []byte) error {
 			c.gathering = append(c.gathering, t.ID)
 		}
 	}
-	for _, o := range s.Outflows {
-		c.outflows[o.To] = o
-	}
-	for _, i := range s.Inflows {
-		c.inflows[i.From] = i
-	}
-	for _, g := range s.Gone {
-		c.gone[g.Driver] = g
-	}
 	for _, change := range s.Roads {
 		c.changes[change.ID] = change
 	}
@@ -102,9 +86,4 @@ func (c *Core) Restore(data []byte) error {
 		c.commands.keep(a)
 	}
 	return c.Check()
-}
-
-func (s *snapshot) emptyFlow() bool {
-	return slices.Contains(s.Outflows, nil) || slices.Contains(s.Inflows, nil) || slices.Contains(s.Gone, nil) ||
-		slices.ContainsFunc(s.Outflows, func(o *outflow) bool { return slices.Contains(o.Open, nil) })
 }
