@@ -43,14 +43,14 @@ func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
 	switch {
 	case t.State == Arrived:
 		ride, ok := c.rideBy(now, t, d.Vehicle)
-		a.known, a.free = ok, t.Since.Add(stop+ride.Duration+stop)
+		a.known, a.free = ok, max(t.Since, t.Order.PickupWindow.From).Add(stop+ride.Duration+stop)
 	case f == nil:
 	case t.State == Assigned:
 		leg, ok := c.router.Travel(f.spot, pave.pickup, c.leaving(now, d.Vehicle))
 		a.next, a.left = now.Add(leg.Duration), leg.Distance
 		ride, rideable := c.rideBy(a.next, t, d.Vehicle)
 		a.known = ok && rideable
-		a.free = a.next.Add(stop + ride.Duration + stop)
+		a.free = max(a.next, t.Order.PickupWindow.From).Add(stop + ride.Duration + stop)
 	case t.State == Riding:
 		leg, ok := c.router.Travel(f.spot, pave.dropoff, c.leaving(now, d.Vehicle))
 		a.known, a.next, a.left = ok, now.Add(leg.Duration), leg.Distance
@@ -63,6 +63,10 @@ func (c *Core) lookAhead(now Instant, d *Driver) *ahead {
 type pave struct {
 	pickup, dropoff geo.Spot
 	rides           []ride // one a class, as asked for
+	sides           []side // neighbours from which a driver could come
+	sided           bool   // sides is set
+	// asked is when the neighbours were last asked while the trip has waited this time; 0: not yet.
+	asked Instant
 }
 
 // ride is the drive from pickup to drop-off by one class of vehicle.

@@ -24,6 +24,7 @@ func (c *Core) Check() error {
 	}
 	c.checkDerived(fail)
 	c.checkSoft(fail)
+	c.checkBorders(fail)
 	return errors.Join(broken...)
 }
 
@@ -162,5 +163,44 @@ func (c *Core) checkSoft(fail func(string, ...any)) {
 	}
 	if len(c.wanting)+len(c.freed) > 0 {
 		fail("trips %v and drivers %v are left to be looked at", c.wanting, c.freed)
+	}
+}
+
+// checkBorders: a driver who has gone is not here; who is on his way is known to have
+// gone there; what is remembered of transfers is in order and within its bounds; and
+// only trips that wait have neighbours asked for them.
+func (c *Core) checkBorders(fail func(string, ...any)) {
+	for id, g := range c.gone {
+		switch under := c.outflows[g.To].find(g.Transfer); {
+		case g.Driver != id || c.drivers[id] != nil:
+			fail("driver %s has gone to %s, and is here", id, g.To)
+		case (under == nil) != g.Settled || under != nil && under.Driver != id:
+			fail("driver %s has gone to %s (settled: %t) by transfer %d, which is %v", id, g.To, g.Settled, g.Transfer, under)
+		}
+	}
+	for to, o := range c.outflows {
+		if o.To != to || len(o.Open) > maxTransfers || len(o.Open) > 0 && o.Open[0].Settled {
+			fail("%d transfers to %s are kept, of %s", len(o.Open), to, o.To)
+		}
+		last := TransferID(0)
+		for _, t := range o.Open {
+			if t.Transfer <= last || t.Transfer > o.Last || t.To != to {
+				fail("transfer %d to %s follows %d, the last is %d", t.Transfer, t.To, last, o.Last)
+			}
+			last = t.Transfer
+		}
+	}
+	for from, i := range c.inflows {
+		if i.From != from || len(i.Above) > maxTransfers || !slices.IsSorted(i.Above) || len(i.Above) > 0 && i.Above[0] <= i.Done {
+			fail("transfers %v from %s are remembered above %d, of %s", i.Above, from, i.Done, i.From)
+		}
+	}
+	if len(c.inquiries) > maxInquiries {
+		fail("%d trips wait for neighbours", len(c.inquiries))
+	}
+	for id := range c.inquiries {
+		if t := c.trips[id]; t == nil || t.State != Requested && t.State != Parked {
+			fail("neighbours are asked for trip %s, which does not wait", id)
+		}
 	}
 }

@@ -121,6 +121,11 @@ func (r *run) command(in Input) {
 		r.repeat(cmd, trip, sum, old)
 		return
 	}
+	if driver := c.leftBy(in); driver != "" {
+		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: refuseElsewhere()})
+		r.pointTo(driver)
+		return
+	}
 	bodies, refusal := c.decide(r.now, in)
 	if refusal != nil {
 		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: *refusal})

@@ -19,7 +19,7 @@ type Core struct {
 	router geo.Router
 	roads  geo.Roads // router, when its roads can be changed; else nil
 	// neighbours are the areas whose drivers may come here and the other way round.
-	neighbours []*geo.Area
+	neighbours []*geo.Area // set by Border
 
 	// Durable: what the facts say.
 	seq      Seq
@@ -28,6 +28,9 @@ type Core struct {
 	drivers  map[DriverID]*Driver
 	commands commandMemory
 	changes  map[geo.RoadChangeID]geo.RoadChange // to the roads
+	outflows map[geo.AreaID]*outflow             // drivers who have gone to other areas
+	inflows  map[geo.AreaID]*inflow              // drivers who have come from there
+	gone     map[DriverID]*gone                  // where those are who were last on duty here
 
 	// Derived from the durable state.
 	queue     queue
@@ -46,6 +49,11 @@ type Core struct {
 	busy  *geo.Index[DriverID] // drivers with a plan who are heard of, at its last stop
 	// forgotten are the drivers whose position was dropped and is yet to be unshown.
 	forgotten []DriverID
+
+	// Soft: what neighbours are being asked, for waiting trips.
+	inquiries map[TripID]*inquiry
+	// goneForgotten counts those of gone who were forgotten for want of room.
+	goneForgotten int
 
 	// Soft: what was worked out from the roads.
 	aim    aim
@@ -100,6 +108,7 @@ type Ignored string
 // The reasons.
 const (
 	IgnoredOffDuty Ignored = "off_duty"     // the driver is not on duty in this area
+	IgnoredGone    Ignored = "elsewhere"    // the driver belongs to another area now
 	IgnoredBad     Ignored = "out_of_range" // not a place on Earth
 	IgnoredLate    Ignored = "late"         // a newer one is known
 	IgnoredOld     Ignored = "old"          // from a time in the dark: it says where he was, not where he is
@@ -122,15 +131,19 @@ type Contest struct {
 func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 	roads, _ := router.(geo.Roads)
 	return &Core{
-		area:    area,
-		rules:   rules,
-		router:  router,
-		roads:   roads,
-		changes: map[geo.RoadChangeID]geo.RoadChange{},
-		aim:     newAim(router),
-		aheads:  map[DriverID]*ahead{},
-		extents: map[geo.RoadChangeID]geo.RoadExtent{},
-		paves:   map[TripID]*pave{},
+		area:      area,
+		rules:     rules,
+		router:    router,
+		roads:     roads,
+		changes:   map[geo.RoadChangeID]geo.RoadChange{},
+		outflows:  map[geo.AreaID]*outflow{},
+		inflows:   map[geo.AreaID]*inflow{},
+		gone:      map[DriverID]*gone{},
+		inquiries: map[TripID]*inquiry{},
+		aim:       newAim(router),
+		aheads:    map[DriverID]*ahead{},
+		extents:   map[geo.RoadChangeID]geo.RoadExtent{},
+		paves:     map[TripID]*pave{},
 		// Whatever used these roads before has left its changes on them.
 		roadsStale: true,
 		trips:      map[TripID]*Trip{},
@@ -145,10 +158,6 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 	}
 }
 
-// Border says which areas lie around this one. It is to be called right after
-// NewCore; without it no driver comes or goes.
-func (c *Core) Border(neighbours []*geo.Area) { c.neighbours = neighbours }
-
 // Seq returns the sequence of the newest fact.
 func (c *Core) Seq() Seq { return c.seq }
 
@@ -156,7 +165,8 @@ func (c *Core) Seq() Seq { return c.seq }
 func (c *Core) Last() Instant { return c.last }
 
 // NextDeadline returns when time itself next has something to do: a deadline is due,
-// trips have gathered, a change to the roads begins or ends. ok is false when nothing is.
+// trips have gathered, a change to the roads begins or ends, neighbours are to be asked
+// or a driver handed over to them again. ok is false when nothing is.
 func (c *Core) NextDeadline() (at Instant, ok bool) {
 	at, ok = c.deadlines.next()
 	sooner := func(due Instant) {
@@ -172,6 +182,12 @@ func (c *Core) NextDeadline() (at Instant, ok bool) {
 	}
 	if len(c.relook) > 0 {
 		sooner(c.last)
+	}
+	if due, asking := c.abroadAt(); asking {
+		sooner(due)
+	}
+	if due, under := c.handOverAt(); under {
+		sooner(due)
 	}
 	return at, ok
 }
@@ -204,10 +220,11 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 	case Tick:
 		r.tick()
 	case Hello:
-		r.tell(in.By, c.truth(now, in.By))
+		r.hello(in)
 	case AskRoute:
 		r.route(in)
 	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled:
+		r.letter(in)
 	case Watch:
 		r.tell(in.By, BoardTold{Board: c.boardAt(now)})
 	default:
@@ -224,6 +241,18 @@ func (c *Core) spot(p Place) geo.Spot { return c.router.Locate(p.Point, -1) }
 // leaving is a drive by v that begins now.
 func (c *Core) leaving(now Instant, v Vehicle) geo.Drive {
 	return geo.Drive{Class: v.Class, Leaves: now.Time()}
+}
+
+// hello tells a party the present truth; a driver who has gone elsewhere, where to
+// ask for it. While he is on his way he is told nothing: his hub asks again.
+func (r *run) hello(in Hello) {
+	c := r.core
+	r.present(in)
+	if id := in.By.Driver(); c.gone[id] != nil {
+		r.pointTo(id)
+		return
+	}
+	r.tell(in.By, c.truth(r.now, in.By))
 }
 
 // run is one Apply: it collects the outcome.
@@ -273,6 +302,7 @@ func (r *run) pursue() {
 	r.refreshRoads()
 	r.review()
 	r.lookAgain()
+	r.overdueInquiries()
 	r.ripen()
 	for len(c.wanting)+len(c.freed) > 0 {
 		if len(c.wanting) > 0 {

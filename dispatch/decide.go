@@ -84,7 +84,7 @@ func (c *Core) decideAccept(now Instant, in Accept) ([]FactBody, *Refusal) {
 		return nil, refusal
 	}
 	eta := now.Add(c.approach(now, t).Duration)
-	assigned := TripAssigned{Trip: t.ID, ETA: eta, Deadline: eta.Add(c.rules.PickupGrace)}
+	assigned := TripAssigned{Trip: t.ID, ETA: eta, Deadline: max(eta, t.Order.PickupWindow.From).Add(c.rules.PickupGrace)}
 	if ride, ok := c.rideBy(eta, t, c.drivers[t.Offer.Driver].Vehicle); ok && ride.Round() != t.Offer.Ride {
 		assigned.Ride = ride.Round()
 	}
@@ -141,7 +141,7 @@ func (c *Core) decideArrive(now Instant, in Arrive) ([]FactBody, *Refusal) {
 	case refusal != nil:
 		return nil, refusal
 	case t.State == Assigned:
-		return []FactBody{DriverArrived{Trip: t.ID, Deadline: now.Add(c.rules.FreeWait + c.rules.PickupGrace)}}, nil
+		return []FactBody{DriverArrived{Trip: t.ID, Deadline: max(now, t.Order.PickupWindow.From).Add(c.rules.FreeWait + c.rules.PickupGrace)}}, nil
 	}
 	return nil, nil // arrived, or riding already
 }
@@ -233,7 +233,7 @@ func (c *Core) mayReportNoShow(now Instant, t *Trip, why Reason) *Refusal {
 	case t.State != Arrived:
 		return refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
 	}
-	if left := t.Since.Add(c.rules.FreeWait).Sub(now); left > 0 {
+	if left := max(t.Since, t.Order.PickupWindow.From).Add(c.rules.FreeWait).Sub(now); left > 0 { // he may have come early
 		return limited("too_early", "Wait a little longer at the pickup before reporting a no-show.", left)
 	}
 	return nil

@@ -37,7 +37,7 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 		return nil, refuse(Invalid, "too_late", fmt.Sprintf("The ride takes %d minutes: nobody could be there in time. Ask for a later arrival.",
 			int(direct.Duration.Minutes())))
 	}
-	patience := now.Add(c.rules.Patience)
+	patience := max(now, order.PickupWindow.From).Add(c.rules.Patience)
 	if to := order.PickupWindow.To; to != 0 {
 		patience = min(patience, to)
 	}

@@ -20,6 +20,10 @@ type Driver struct {
 	Offer TripID `json:"offer,omitempty"`
 	// Plan is what he has promised to drive, in order.
 	Plan Plan `json:"plan,omitempty"`
+	// Home is the area where his duty began; empty: here.
+	Home geo.AreaID `json:"home,omitempty"`
+	// Admitted is when he came from another area; zero: he has not.
+	Admitted Instant `json:"admitted,omitempty"`
 }
 
 // Free says whether he may be asked: on duty, with no offer and no plan.

@@ -15,7 +15,7 @@ func gapError(have, got Seq) error {
 // core has just decided fit by construction.
 func (c *Core) admissible(f Fact) error {
 	misfit := func(why string, args ...any) error {
-		return fmt.Errorf("fact %d (%s) cannot follow: %s", f.Seq, f.Body.kind(), fmt.Sprintf(why, args...))
+		return fmt.Errorf("fact %d (%s) cannot follow: %w", f.Seq, f.Body.kind(), fmt.Errorf(why, args...))
 	}
 	switch b := f.Body.(type) {
 	case DutyStarted:
@@ -38,6 +38,11 @@ func (c *Core) admissible(f Fact) error {
 	case RoadRestored:
 		if _, exists := c.changes[b.ID]; !exists {
 			return misfit("no change %s to the roads holds", b.ID)
+		}
+		return nil
+	case DriverReleased, TransferSettled, DriverAdmitted:
+		if err := c.fitsTransfer(b); err != nil {
+			return misfit("%w", err)
 		}
 		return nil
 	}
@@ -66,6 +71,8 @@ func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
 		return t.State == Assigned || t.State == Arrived
 	case TripOverdue, TripRetimed:
 		return t.State.HasDriver()
+	case TripRecovered:
+		return b.Version > t.Version && (b.State == "" || c.mayRecover(t, b.State, b.Driver))
 	}
 	return t.State.CanBecome(next)
 }
@@ -100,6 +107,8 @@ func TripOf(body FactBody) (TripID, State) {
 		return b.Trip, Cancelled
 	case TripUnserved:
 		return b.Trip, Unserved
+	case TripRecovered:
+		return b.Trip, b.State
 	}
 	return "", ""
 }
@@ -124,6 +133,12 @@ func (c *Core) fold(f Fact) {
 		c.foldRequested(f.At, b)
 	case RoadChanged, RoadRestored:
 		c.foldRoad(b)
+	case DriverReleased:
+		c.foldDriverReleased(f.Seq, b)
+	case TransferSettled:
+		c.foldTransferSettled(b)
+	case DriverAdmitted:
+		c.foldDriverAdmitted(f.At, b)
 	default:
 		c.foldTrip(f)
 	}
@@ -180,6 +195,8 @@ func (c *Core) foldTrip(f Fact) {
 		c.foldEnd(t, next, f.At, b.By, b.Why)
 	case TripUnserved:
 		c.foldEnd(t, next, f.At, Actor{Role: RoleSystem}, b.Why)
+	case TripRecovered:
+		c.foldRecovered(t, f.At, b)
 	}
 }
 
@@ -266,6 +283,10 @@ func (c *Core) become(t *Trip, next State, at Instant, deadline Instant) {
 	}
 	if next != Requested && next != Parked {
 		c.wants.clear(t.ID)
+		delete(c.inquiries, t.ID)
+		if p := c.paves[t.ID]; p != nil {
+			p.asked = 0 // when it waits again it may ask again
+		}
 	}
 	c.counts[t.State]--
 	c.counts[next]++

@@ -9,7 +9,8 @@ import (
 
 // match finds drivers for trips that want one now. A trip that nobody else competes
 // with is served at once; one that does waits for up to Rules.Window after it was
-// asked for, so that those who ask at the same time are judged together.
+// asked for, so that those who ask at the same time are judged together; and one near
+// the border for what the neighbours say.
 func (r *run) match(ids []TripID) {
 	c := r.core
 	var trips []*Trip
@@ -34,6 +35,7 @@ func (r *run) match(ids []TripID) {
 		case t.State != Requested: // served with an earlier one
 		case r.now >= t.Patience:
 			r.record(TripUnserved{Trip: t.ID, Why: ReasonNoDriver}, nil)
+		case r.abroad(t, found[i]):
 		case !c.wants.contested(t.ID):
 			r.decideOn(t, found[i])
 		case r.now < t.RequestedAt.Add(c.rules.Window):
@@ -58,8 +60,8 @@ func (c *Core) gather(ids []TripID) {
 func (r *run) ripen() {
 	c := r.core
 	c.gathering = slices.DeleteFunc(c.gathering, func(id TripID) bool {
-		ripe := r.now >= c.trips[id].RequestedAt.Add(c.rules.Window)
-		if ripe {
+		ripe := r.now >= c.ripeAt(id)
+		if ripe && !slices.Contains(c.wanting, id) {
 			c.wanting = append(c.wanting, id)
 		}
 		return ripe
@@ -69,7 +71,7 @@ func (r *run) ripen() {
 // gatheredAt is when the next trip has gathered for long enough.
 func (c *Core) gatheredAt() (at Instant, ok bool) {
 	for _, id := range c.gathering {
-		if due := c.trips[id].RequestedAt.Add(c.rules.Window); !ok || due < at {
+		if due := c.ripeAt(id); !ok || due < at {
 			at, ok = due, true
 		}
 	}
@@ -130,7 +132,8 @@ func (c *Core) costOfWaiting(now Instant, t *Trip) int64 {
 }
 
 // rivals returns the waiting trips that are connected with the seeds by drivers whom
-// both want, first come first, and the options of each.
+// both want, first come first, and the options of each. One that waits for what its
+// neighbours say is not among them.
 func (c *Core) rivals(now Instant, seeds []*Trip) (trips []*Trip, found [][]option) {
 	seen := map[TripID]bool{}
 	add := func(t *Trip) {
@@ -148,7 +151,7 @@ func (c *Core) rivals(now Instant, seeds []*Trip) (trips []*Trip, found [][]opti
 		c.wants.set(trips[i].ID, options[trips[i].ID])
 		for _, id := range c.wants.by[trips[i].ID] {
 			for _, rival := range c.wants.of[id] {
-				if t := c.trips[rival]; now < t.Patience {
+				if t := c.trips[rival]; now < t.Patience && !c.awaits(rival) {
 					add(t)
 				}
 			}
@@ -273,6 +276,8 @@ func (r *run) tick() {
 		r.lapse(r.core.trips[id])
 	}
 	r.sendHome()
+	r.handOverAgain()
+	r.askAgain()
 }
 
 // lapse acts on the deadline of t, if it is still due: what was done for another

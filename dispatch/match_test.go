@@ -45,7 +45,7 @@ func leftOut(c *Core, now Instant, trips []*Trip) error {
 		in[t.ID] = true
 	}
 	for id, drivers := range c.wants.by {
-		if in[id] || now >= c.trips[id].Patience {
+		if in[id] || now >= c.trips[id].Patience || c.awaits(id) {
 			continue
 		}
 		for _, t := range trips {

@@ -29,20 +29,9 @@ const baseOptions = 8
 // further out could be sooner even on the fastest road ([geo.Router.Floor]).
 func (c *Core) options(now Instant, t *Trip, k int) []option {
 	s := shortlist{size: k, worst: c.patienceLeft(now, t)}
-	at := t.Order.Pickup.Point
-	c.aim.at(c.paveOf(t).pickup)
-	looked := 0
-	for id, straight := range c.free.ClosestFirst(at) {
-		if floor := c.router.Floor(straight); floor > s.worst || floor > c.rules.Reach {
-			break
-		}
-		looked++
-		if o, ok := c.whenFree(now, t, c.drivers[id]); ok {
-			s.add(o)
-		}
-	}
+	looked := c.walkFree(now, t, &s, func(DriverID) bool { return true })
 	if c.rules.BusyWithin > 0 {
-		for id, straight := range c.busy.ClosestFirst(at) {
+		for id, straight := range c.busy.ClosestFirst(t.Order.Pickup.Point) {
 			if floor := c.router.Floor(straight); floor > s.worst || floor > c.rules.Reach {
 				break
 			}
@@ -56,6 +45,22 @@ func (c *Core) options(now Instant, t *Trip, k int) []option {
 		s.list[i].looked = looked
 	}
 	return s.list
+}
+
+// walkFree puts the free drivers who may be asked for t on a shortlist, and returns
+// how many were looked at. It leaves the aim at t's pickup.
+func (c *Core) walkFree(now Instant, t *Trip, s *shortlist, may func(DriverID) bool) (looked int) {
+	c.aim.at(c.paveOf(t).pickup)
+	for id, straight := range c.free.ClosestFirst(t.Order.Pickup.Point) {
+		if floor := c.router.Floor(straight); floor > s.worst || floor > c.rules.Reach {
+			break
+		}
+		looked++
+		if o, ok := c.whenFree(now, t, c.drivers[id]); ok && may(id) {
+			s.add(o)
+		}
+	}
+	return looked
 }
 
 // patienceLeft is the longest wait for a driver that still serves t: to the end of

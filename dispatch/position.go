@@ -10,6 +10,9 @@ type fixed struct {
 	spot      geo.Spot
 	scannedAt geo.Point // where the queue was last looked through for him
 	scanned   bool      // scannedAt is set
+	insideAt  geo.Point // where his place in the area was last looked at
+	// inside is how far from there he may go before he can belong to a neighbour; 0: not known.
+	inside geo.Meters
 
 	older, newer *fixed
 }
@@ -48,10 +51,18 @@ const rescanAfter geo.Meters = 300
 
 // moved takes a driver's newest position.
 func (r *run) moved(in Moved) {
-	c := r.core
-	fix := in.Fix
-	if r.out.Ignored = c.ignores(r.now, &fix); r.out.Ignored != "" {
+	if r.out.Ignored = r.place(in.Fix); r.out.Ignored != "" {
 		return
+	}
+	r.follow(r.core.fixes[in.Fix.Driver].Fix)
+	r.cross(in.Fix.Driver)
+}
+
+// place takes a position, or says why it does not. It makes no fact and tells nobody.
+func (r *run) place(fix Fix) Ignored {
+	c := r.core
+	if why := c.ignores(r.now, &fix); why != "" {
+		return why
 	}
 	f := c.fixes[fix.Driver]
 	first := f == nil
@@ -68,7 +79,7 @@ func (r *run) moved(in Moved) {
 	if !first && f.farFromScan() && c.available(fix.Driver) && len(c.queue) > 0 {
 		c.freed = append(c.freed, fix.Driver)
 	}
-	r.follow(fix)
+	return ""
 }
 
 // ignores says why a position is not to be taken. One from the future, which only
@@ -79,6 +90,8 @@ func (c *Core) ignores(now Instant, fix *Fix) Ignored {
 	}
 	known := c.fixes[fix.Driver]
 	switch {
+	case c.gone[fix.Driver] != nil:
+		return IgnoredGone
 	case c.drivers[fix.Driver] == nil:
 		return IgnoredOffDuty
 	case fix.Point.Validate() != nil:
@@ -151,7 +164,7 @@ func (c *Core) takeForgotten() []DriverID {
 // through for the driver with his next one, or by the first Apply.
 func (c *Core) warm(now Instant, fix Fix) {
 	r := run{core: c, now: now}
-	r.moved(Moved{Fix: fix})
+	r.place(fix)
 }
 
 // NextSilence returns when the next position becomes too old to count; ok is

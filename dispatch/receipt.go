@@ -1,5 +1,7 @@
 package dispatch
 
+import "slices"
+
 // Receipt is what a party was told of a trip, as its phone kept it. The hub has
 // checked that this server said so.
 type Receipt struct {
@@ -41,4 +43,130 @@ type TripRecovered struct {
 	Deadline Instant `json:"deadline,omitempty"`
 	// By is whose receipt it was.
 	By Actor `json:"by"`
+}
+
+func (TripRecovered) kind() string { return "trip_recovered" }
+
+// maxLift bounds by how much one receipt may raise a version. A ledger that lost
+// more than a moment is restored by hand, and no trip has so many facts.
+const maxLift = 1000
+
+// present looks at what a party was told before the ledger lost it.
+func (r *run) present(in Hello) {
+	for _, receipt := range in.Receipts[:min(len(in.Receipts), MaxReceipts)] {
+		r.out.Receipts = append(r.out.Receipts, r.judgeReceipt(in.By, receipt))
+	}
+}
+
+func (r *run) judgeReceipt(by Actor, in Receipt) ReceiptResult {
+	c := r.core
+	t := c.trips[in.Trip]
+	switch {
+	case t == nil && in.State.Open():
+		r.tell(by, Refused{Trip: in.Trip, Refusal: *refuse(NotFound, "trip_unknown", "The server has lost this trip. Ask for it again.")})
+		return ReceiptUnknown
+	case t == nil || in.Version <= t.Version:
+		return ReceiptKnown // a trip that is over and no longer in memory is nobody's loss
+	case in.Version-t.Version > maxLift:
+		return ReceiptConflict
+	}
+	lift := TripRecovered{Trip: t.ID, Version: in.Version + 1, By: by}
+	result := ReceiptLifted
+	if more := in.State.progress() - t.State.progress(); more > 0 && c.mayRecover(t, in.State, in.Driver) {
+		result = ReceiptRecovered
+		lift.State, lift.Driver = in.State, in.Driver
+		lift.ETA, lift.Deadline = c.recoveredTimes(r.now, t, in)
+	} else if more != 0 || in.State.HasDriver() && in.Driver != t.Driver || !in.State.Open() && in.State != t.State {
+		result = ReceiptConflict
+	}
+	r.record(lift, nil)
+	return result
+}
+
+// progress is how far a trip in state s has come: a receipt takes a trip forward only.
+func (s State) progress() int {
+	switch {
+	case s == Assigned:
+		return 1
+	case s == Arrived:
+		return 2
+	case s == Riding:
+		return 3
+	case !s.Open():
+		return 4
+	}
+	return 0
+}
+
+// mayRecover says whether t can go forward to a state, driven by a driver, without
+// breaking a promise: an end can always be put right; a driver must be on duty here,
+// be free or bound to this trip already, and the trip must not be another's.
+func (c *Core) mayRecover(t *Trip, state State, driver DriverID) bool {
+	if !slices.Contains(States(), state) || !t.State.Open() || state.progress() <= t.State.progress() {
+		return false
+	}
+	if !state.HasDriver() {
+		return true
+	}
+	d := c.drivers[driver]
+	return d != nil && (d.Free() || d.Offer == t.ID || d.Plan.Trip() == t.ID) &&
+		(!t.State.HasDriver() || t.Driver == driver) && t.Order.Load.Fits(d.Vehicle.Load)
+}
+
+// recoveredTimes is when the driver of a trip put right is expected at the pickup, and
+// when the trip is overdue in its new state.
+func (c *Core) recoveredTimes(now Instant, t *Trip, in Receipt) (eta, deadline Instant) {
+	d := c.drivers[in.Driver]
+	if !in.State.HasDriver() || d == nil {
+		return 0, 0
+	}
+	eta = max(t.PickupETA, now)
+	switch in.State {
+	case Arrived:
+		return eta, now.Add(c.rules.FreeWait + c.rules.PickupGrace)
+	case Riding:
+		return eta, now.Add(c.ride(t).Duration + c.rules.RideGrace)
+	}
+	if f := c.fixes[in.Driver]; f != nil {
+		if leg, ok := c.router.Travel(f.spot, c.spot(t.Order.Pickup), c.leaving(now, d.Vehicle)); ok {
+			eta = now.Add(leg.Duration)
+		}
+	}
+	return eta, eta.Add(c.rules.PickupGrace)
+}
+
+// foldRecovered puts a trip right.
+func (c *Core) foldRecovered(t *Trip, at Instant, b TripRecovered) {
+	t.Version = b.Version
+	switch {
+	case b.State == "":
+	case b.State.HasDriver():
+		c.bindAgain(t, at, b)
+	default:
+		by, why := Actor{Role: RoleSystem}, ReasonOther
+		if b.State == Completed {
+			by, why = Actor{}, ""
+		}
+		c.foldEnd(t, b.State, at, by, why)
+		if b.Driver != "" && b.Driver != t.Driver {
+			t.Driver, t.Vehicle = b.Driver, Vehicle{} // his vehicle is not known
+		}
+	}
+}
+
+// bindAgain binds t to the driver who had accepted it.
+func (c *Core) bindAgain(t *Trip, at Instant, b TripRecovered) {
+	d := c.drivers[b.Driver]
+	if o := t.Offer; o != nil {
+		t.Offer = nil
+		c.drivers[o.Driver].Offer = ""
+		c.settle(o.Driver)
+	}
+	t.Driver, t.Vehicle, t.PickupETA, t.Cut = d.ID, d.Vehicle, b.ETA, false
+	d.Plan = Plan{{Kind: StopDropoff, Trip: t.ID, Place: t.Order.Dropoff}}
+	if b.State != Riding {
+		d.Plan = slices.Insert(d.Plan, 0, Stop{Kind: StopPickup, Trip: t.ID, Place: t.Order.Pickup})
+	}
+	c.become(t, b.State, at, b.Deadline)
+	c.settle(d.ID)
 }

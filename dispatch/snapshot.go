@@ -15,7 +15,8 @@ import (
 //
 //	1  the first
 //	2  with changes to the roads
-const snapshotFormat = 2
+//	3  with drivers who have come from other areas and gone there
+const snapshotFormat = 3
 
 // snapshot is the durable state on paper, in an order that depends on nothing but
 // the state: equal states give equal bytes.
@@ -27,7 +28,10 @@ type snapshot struct {
 	Ended    []*Trip          `json:"ended"` // oldest end first
 	Drivers  []*Driver        `json:"drivers"`
 	Commands []answer         `json:"commands"`
-	Roads    []geo.RoadChange `json:"roads,omitempty"` // by id
+	Roads    []geo.RoadChange `json:"roads,omitempty"`    // by id
+	Outflows []*outflow       `json:"outflows,omitempty"` // by area
+	Inflows  []*inflow        `json:"inflows,omitempty"`  // by area
+	Gone     []*gone          `json:"gone,omitempty"`     // who went first, first
 }
 
 // Snapshot writes the durable state, for [Core.Restore].
@@ -42,6 +46,9 @@ func (c *Core) Snapshot() ([]byte, error) {
 	for _, id := range c.ended {
 		s.Ended = append(s.Ended, c.trips[id])
 	}
+	s.Outflows = c.flowsOut()
+	s.Inflows = slices.SortedFunc(maps.Values(c.inflows), func(a, b *inflow) int { return cmp.Compare(a.From, b.From) })
+	s.Gone = slices.SortedFunc(maps.Values(c.gone), func(a, b *gone) int { return cmp.Compare(a.Seq, b.Seq) })
 	s.Drivers = slices.SortedFunc(maps.Values(c.drivers), func(a, b *Driver) int { return cmp.Compare(a.ID, b.ID) })
 	return json.Marshal(s)
 }
@@ -55,7 +62,7 @@ func (c *Core) Restore(data []byte) error {
 	if s.Format < 1 || s.Format > snapshotFormat {
 		return fmt.Errorf("the snapshot has format %d: this program reads 1 to %d; run a newer one", s.Format, snapshotFormat)
 	}
-	if slices.Contains(s.Open, nil) || slices.Contains(s.Ended, nil) || slices.Contains(s.Drivers, nil) {
+	if slices.Contains(s.Open, nil) || slices.Contains(s.Ended, nil) || slices.Contains(s.Drivers, nil) || s.emptyFlow() {
 		return errors.New("snapshot: an entry is empty")
 	}
 	c.seq, c.last = s.Seq, s.Last
@@ -79,6 +86,15 @@ func (c *Core) Restore(data []byte) error {
 			c.gathering = append(c.gathering, t.ID)
 		}
 	}
+	for _, o := range s.Outflows {
+		c.outflows[o.To] = o
+	}
+	for _, i := range s.Inflows {
+		c.inflows[i.From] = i
+	}
+	for _, g := range s.Gone {
+		c.gone[g.Driver] = g
+	}
 	for _, change := range s.Roads {
 		c.changes[change.ID] = change
 	}
@@ -86,4 +102,9 @@ func (c *Core) Restore(data []byte) error {
 		c.commands.keep(a)
 	}
 	return c.Check()
+}
+
+func (s *snapshot) emptyFlow() bool {
+	return slices.Contains(s.Outflows, nil) || slices.Contains(s.Inflows, nil) || slices.Contains(s.Gone, nil) ||
+		slices.ContainsFunc(s.Outflows, func(o *outflow) bool { return slices.Contains(o.Open, nil) })
 }

@@ -18,6 +18,12 @@ func storyOf(out Outcome) string {
 	for _, n := range out.Notices {
 		fmt.Fprintf(&b, "  tell %s: %s\n", n.To.ID, noticeStory(n.Body))
 	}
+	for _, l := range out.Letters {
+		fmt.Fprintf(&b, "  letter to %s: %s\n", l.To, letterStory(l.Body))
+	}
+	for _, result := range out.Receipts {
+		fmt.Fprintf(&b, "  the receipt counts as %s\n", result)
+	}
 	if out.Ignored != "" {
 		fmt.Fprintf(&b, "  the position is not taken: %s\n", out.Ignored)
 	}
@@ -69,6 +75,57 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s is cancelled by %s (%s)", b.Trip, b.By.ID, b.Why)
 	case TripUnserved:
 		return fmt.Sprintf("%s ends unserved (%s)", b.Trip, b.Why)
+	case DriverReleased:
+		return fmt.Sprintf("%s is released to %s%s", b.Driver, b.To, forStory(b.For))
+	case TransferSettled:
+		return fmt.Sprintf("%s has the driver who was released at %s", b.To, clock(Instant(b.Transfer)))
+	case DriverAdmitted:
+		return fmt.Sprintf("%s is admitted from %s%s, on duty since %s", b.Driver, b.From, forStory(b.For), clock(b.Since))
+	case TripRecovered:
+		return recoveredStory(b)
+	}
+	return fmt.Sprintf("%T has no story", body)
+}
+
+func forStory(trip TripID) string {
+	if trip == "" {
+		return ""
+	}
+	return " for " + string(trip)
+}
+
+func recoveredStory(b TripRecovered) string {
+	s := fmt.Sprintf("%s is put right to version %d, by what %s was told", b.Trip, b.Version, b.By.ID)
+	if b.State != "" {
+		s += fmt.Sprintf(": it is %s", b.State)
+	}
+	if b.Driver != "" {
+		s += ", driver " + string(b.Driver)
+	}
+	return s
+}
+
+func letterStory(body Input) string {
+	switch b := body.(type) {
+	case AskQuote:
+		s := fmt.Sprintf("how soon could you be at %s for %s, %s?", b.Pickup.Name, b.Trip, loadStory(b.Load))
+		if len(b.Avoid) > 0 {
+			s += fmt.Sprintf(" Not %v", b.Avoid)
+		}
+		return s
+	case Quote:
+		if b.Driver == "" {
+			return fmt.Sprintf("nobody could come for %s", b.Trip)
+		}
+		return fmt.Sprintf("%s could come for %s in %s", b.Driver, b.Trip, b.Wait.Round(time.Second))
+	case Borrow:
+		return fmt.Sprintf("may we have %s for %s?", b.Driver, b.Trip)
+	case NoLoan:
+		return fmt.Sprintf("%s cannot be had for %s", b.Driver, b.Trip)
+	case Admit:
+		return fmt.Sprintf("%s is yours%s", b.Driver, forStory(b.For))
+	case Settled:
+		return fmt.Sprintf("we have the driver who was released at %s", clock(Instant(b.Transfer)))
 	}
 	return fmt.Sprintf("%T has no story", body)
 }
@@ -159,6 +216,8 @@ func noticeStory(body NoticeBody) string {
 		return fmt.Sprintf("you are on duty with a %s of %s", b.Duty.Vehicle.Class, seatStory(b.Duty.Vehicle.Load.Seats))
 	case Truth:
 		return truthStory(b)
+	case DriverElsewhere:
+		return "you belong to " + string(b.Area)
 	case BoardTold:
 		return boardStory(b.Board)
 	}

@@ -47,8 +47,12 @@ func (r *run) after(body FactBody, before bonds) {
 	case RoadChanged:
 		r.tell(b.By, RoadTold{Road: c.roadView(r.now, b.Change)})
 		return
-	case RoadRestored:
+	case RoadRestored, DriverReleased, TransferSettled, DriverAdmitted:
 		return
+	case TripRecovered:
+		if o := before.offer; o != nil && before.trip.Offer == nil && before.trip.Driver != o.Driver {
+			r.tell(DriverActor(o.Driver), OfferGone{Trip: b.Trip, Offer: o.ID, End: OfferWithdrawn})
+		}
 	}
 	r.touch(before)
 }

@@ -33,7 +33,7 @@ func playTranscript(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{world: newWorld(DefaultRules()), places: map[string]geo.Point{}}
+	s := &stage{world: newWorld(DefaultRules()), places: map[string]geo.Point{}, counties: map[string]*world{}}
 	blocks := strings.Split(strings.TrimRight(string(data), "\n"), "\n\n")
 	for i, block := range blocks {
 		input, want, _ := strings.Cut(block+"\n", "----\n")
@@ -64,6 +64,10 @@ type stage struct {
 	world  *world
 	places map[string]geo.Point
 	n      int // commands given, for their ids
+
+	counties map[string]*world // when there are several
+	names    []string          // of theirs, in the order they were drawn
+	post     []AreaLetter      // on their way between them
 }
 
 // play runs the lines of one block and returns what the core made of them.
@@ -74,10 +78,8 @@ func (s *stage) play(lines string) (string, error) {
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
-		outs, err := s.act(words)
-		for _, out := range outs {
-			b.WriteString(storyOf(out))
-		}
+		told, err := s.tell(words)
+		b.WriteString(told)
 		if err != nil {
 			return b.String(), fmt.Errorf("%q: %w", strings.TrimSpace(line), err)
 		}
@@ -85,9 +87,32 @@ func (s *stage) play(lines string) (string, error) {
 	return b.String(), nil
 }
 
+// tell plays one line and tells what happened.
+func (s *stage) tell(words []string) (string, error) {
+	if len(s.counties) > 0 && words[0] != "place" {
+		return s.actAmong(words)
+	}
+	var b strings.Builder
+	outs, err := s.act(words)
+	for _, out := range outs {
+		b.WriteString(storyOf(out))
+	}
+	return b.String(), err
+}
+
+// momentOf reads HH:MM:SS of the day of the stories.
+func momentOf(word string) (Instant, error) {
+	at, err := time.Parse("15:04:05", word)
+	day := morning.Time().Truncate(24 * time.Hour)
+	return InstantOf(day.Add(at.Sub(at.Truncate(24 * time.Hour)))), err
+}
+
 // act plays one line.
 func (s *stage) act(words []string) ([]Outcome, error) {
 	switch words[0] {
+	case "counties": // counties WEST EAST …, side by side from longitude 109.0 on, each 0.2 degrees wide
+		s.drawCounties(words[1:])
+		return nil, nil
 	case "place": // place NAME LAT LON
 		lat, err1 := strconv.ParseFloat(words[2], 64)
 		lon, err2 := strconv.ParseFloat(words[3], 64)
@@ -102,13 +127,12 @@ func (s *stage) act(words []string) ([]Outcome, error) {
 	case "rule":
 		return nil, s.rule(words[1], words[2])
 	case "at": // at HH:MM:SS
-		at, err := time.Parse("15:04:05", words[1])
+		at, err := momentOf(words[1])
 		if err != nil {
 			return nil, err
 		}
-		day := morning.Time().Truncate(24 * time.Hour)
 		var outs []Outcome
-		err = s.world.pass(InstantOf(day.Add(at.Sub(at.Truncate(24*time.Hour)))), func(out Outcome) error {
+		err = s.world.pass(at, func(out Outcome) error {
 			outs = append(outs, out)
 			return nil
 		})
@@ -179,6 +203,10 @@ func (s *stage) input(words []string) (Input, error) {
 		return s.moved(who, rest)
 	case "connects":
 		return Hello{By: who}, nil
+	case "shows": // p1 shows t1 5 assigned d1: connects with a receipt
+		return shows(who, rest)
+	case "books": // p1 books t1 FROM TO SEATS HH:MM:SS: asks, to be fetched then
+		return s.books(cmd, rest)
 	case "watches":
 		return Watch{By: who}, nil
 	case "asks": // p1 asks t1 FROM TO SEATS [for TRAVELLER]
@@ -273,4 +301,24 @@ func (s *stage) request(cmd Command, rest []string) (Input, error) {
 func actorOf(name string) Actor {
 	roles := map[byte]Role{'d': RoleDriver, 'p': RolePassenger, 'a': RoleAgent, 'o': RoleOperator}
 	return Actor{Role: roles[name[0]], ID: name}
+}
+
+func shows(who Actor, rest []string) (Input, error) {
+	version, err := strconv.Atoi(rest[1])
+	receipt := Receipt{Trip: TripID(rest[0]), Version: Version(version), State: State(rest[2])}
+	if len(rest) == 4 {
+		receipt.Driver = DriverID(rest[3])
+	}
+	return Hello{By: who, Receipts: []Receipt{receipt}}, err
+}
+
+func (s *stage) books(cmd Command, rest []string) (Input, error) {
+	in, err := s.request(cmd, rest[:4])
+	if err != nil {
+		return nil, err
+	}
+	from, err := momentOf(rest[4])
+	ask := in.(Request)
+	ask.Order.PickupWindow.From = from
+	return ask, err
 }

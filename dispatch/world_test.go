@@ -21,6 +21,8 @@ type world struct {
 	replayEvery int
 	steps       int
 	router      func() geo.Router // a new one, as a server that starts has
+	area        *geo.Area
+	neighbours  []*geo.Area
 }
 
 // tripMark is what a trip was after the step before.
@@ -38,13 +40,27 @@ func newWorld(rules Rules) *world {
 }
 
 func newWorldOn(rules Rules, router func() geo.Router) *world {
-	return &world{
-		core:        NewCore(testArea, rules, router()),
+	return newWorldIn(testArea, nil, rules, router)
+}
+
+func newWorldIn(area *geo.Area, neighbours []*geo.Area, rules Rules, router func() geo.Router) *world {
+	w := &world{
 		now:         morning,
 		last:        map[TripID]tripMark{},
 		replayEvery: 1,
 		router:      router,
+		area:        area,
+		neighbours:  neighbours,
 	}
+	w.core = w.empty(rules)
+	return w
+}
+
+// empty returns a core to which nothing has happened.
+func (w *world) empty(rules Rules) *Core {
+	c := NewCore(w.area, rules, w.router())
+	c.Border(w.neighbours)
+	return c
 }
 
 // step applies one input now and checks everything.
@@ -95,7 +111,8 @@ func (w *world) pass(to Instant, each func(Outcome) error) error {
 	return nil
 }
 
-// checkVersions: every fact raises its trip's version by one, and an ended trip has no more facts.
+// checkVersions: every fact raises its trip's version by one, and an ended trip has no
+// more facts; but what a receipt puts right may raise it by more, ended or not.
 func (w *world) checkVersions(facts []Fact) error {
 	for _, f := range facts {
 		id, next := TripOf(f.Body)
@@ -103,6 +120,13 @@ func (w *world) checkVersions(facts []Fact) error {
 			continue
 		}
 		mark := w.last[id]
+		if b, ok := f.Body.(TripRecovered); ok {
+			if b.Version <= mark.version || mark.ended && next != "" {
+				return fmt.Errorf("fact %d puts trip %s at version %d, %s: it had %d (ended: %t)", f.Seq, id, b.Version, next, mark.version, mark.ended)
+			}
+			w.last[id] = tripMark{version: b.Version, ended: mark.ended || next != "" && !next.Open()}
+			continue
+		}
 		if mark.ended {
 			return fmt.Errorf("fact %d (%s) changes trip %s, which has ended", f.Seq, f.Body.kind(), id)
 		}
@@ -137,7 +161,7 @@ func (w *world) checkReplay() error {
 	if !bytes.Equal(got, want) {
 		return fmt.Errorf("replay gives\n%s\nlife gave\n%s", got, want)
 	}
-	restored := NewCore(testArea, w.core.rules, w.router())
+	restored := w.empty(w.core.rules)
 	if err := restored.Restore(want); err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
@@ -153,7 +177,7 @@ func (w *world) checkReplay() error {
 
 // replayed returns a new core that has read the journal.
 func (w *world) replayed() (*Core, error) {
-	again := NewCore(testArea, w.core.rules, w.router())
+	again := w.empty(w.core.rules)
 	for _, f := range w.journal {
 		line, err := MarshalFact(f)
 		if err != nil {

@@ -27,6 +27,8 @@ type serveCmd struct {
 	DataDir string `default:"data" type:"path" help:"Folder of the child redis-server's files and of the secret."`
 	Node    string `help:"Name of this server among those on one Redis. A new process of the same name takes over at once. Default: the host's name."`
 
+	Lease time.Duration `default:"2s" help:"How long this server's right to write an area runs without renewal: another server takes a dead one's areas when it is over. 500ms to 1m."`
+
 	SecretFile string `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
 	Areas      string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
 	Area       string `default:"county" help:"Id of the one area when --areas is not given."`
@@ -38,7 +40,7 @@ type serveCmd struct {
 	RouterTimeout time.Duration `default:"2s" help:"How long an OSRM or Valhalla server may take. 10ms to 1m."`
 	Datum         string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
 	Origins       []string      `help:"Web origins whose pages may connect, besides this server's own."`
-	DrainFor      time.Duration `default:"10s" help:"How long a planned stop may take to tell everybody to come back. 1s to 5m."`
+	DrainFor      time.Duration `default:"10s" help:"How long a planned stop may take to give the areas to other servers and to tell everybody to come back. 1s to 5m."`
 
 	LogFormat string `default:"auto" enum:"auto,json,text" help:"'auto' is text on a terminal, else JSON."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged."`
@@ -107,6 +109,9 @@ func (c *serveCmd) Validate() error {
 	var errs []error
 	if c.DrainFor < time.Second || c.DrainFor > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("--drain-for is %v: want 1s to 5m", c.DrainFor))
+	}
+	if c.Lease < 500*time.Millisecond || c.Lease > time.Minute {
+		errs = append(errs, fmt.Errorf("--lease is %v: want 500ms to 1m", c.Lease))
 	}
 	if c.DemoDrivers < 1 || c.DemoDrivers > 5000 {
 		errs = append(errs, fmt.Errorf("--demo-drivers is %d: want 1 to 5000", c.DemoDrivers))

@@ -93,7 +93,7 @@ func loopback(addr net.Addr) string {
 func (s *server) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for s.notReady() != nil {
+	for s.node.Ready() != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cuntong/dispatch"
+	"cuntong/dispatch/node"
 	"cuntong/dispatch/redisstore"
 	"cuntong/geo"
 	"cuntong/geo/outside"
@@ -32,7 +33,7 @@ type server struct {
 	registry *prometheus.Registry
 	store    *redisstore.Store
 	hub      *ws.Hub
-	engines  map[geo.AreaID]*dispatch.Engine
+	node     *node.Node
 	ready    *readiness
 	public   *httpServer
 	private  *httpServer
@@ -71,7 +72,8 @@ func (s *server) build(ctx context.Context) (err error) {
 	s.store, err = redisstore.Open(ctx, redisstore.Config{
 		Mode:        s.cfg.Redis,
 		DataDir:     s.cfg.DataDir,
-		Node:        s.node(),
+		Node:        s.name(),
+		LeaseFor:    s.cfg.Lease,
 		Durability:  redisstore.Durability(s.cfg.RedisSync),
 		Copies:      s.cfg.RedisCopies,
 		AllowUnsafe: s.cfg.AllowUnsafeRedis,
@@ -85,7 +87,7 @@ func (s *server) build(ctx context.Context) (err error) {
 	if err := s.buildHub(); err != nil {
 		return err
 	}
-	if err := s.buildEngines(); err != nil {
+	if err := s.buildNode(); err != nil {
 		return err
 	}
 	return s.buildHTTP(ctx)
@@ -106,7 +108,7 @@ func newRegistry() *prometheus.Registry {
 // notInNode is what a host's name may hold and a node's may not.
 var notInNode = regexp.MustCompile(`[^A-Za-z0-9_.:@-]`)
 
-func (s *server) node() string {
+func (s *server) name() string {
 	if s.cfg.Node != "" {
 		return s.cfg.Node
 	}
@@ -123,54 +125,18 @@ func (s *server) buildHub() (err error) {
 	s.cfg.Limits.apply(&cfg)
 	cfg.Auth = ws.Keys{s.key}
 	cfg.Areas = func(id geo.AreaID) (ws.Area, bool) {
-		e, ok := s.engines[id]
-		if !ok {
-			return nil, false
-		}
-		return ws.EngineArea(e), true
+		a, ok := s.node.Area(id)
+		return nodeArea{a}, ok
 	}
 	cfg.Gazetteer = s.county.villages
 	cfg.Origins = s.cfg.Origins
-	cfg.Log, cfg.Registerer = s.log, s.registry
+	cfg.Log, cfg.Registerer, cfg.Now = s.log, s.registry, s.store.Clock().Now
 	s.hub, err = ws.NewHub(cfg)
 	return err
 }
 
-func (s *server) buildEngines() error {
-	s.engines = map[geo.AreaID]*dispatch.Engine{}
-	s.outsideEvents = newOutsideMetric(s.registry)
-	metrics := dispatch.NewMetrics(s.registry)
-	for i, area := range s.county.areas {
-		router := s.county.router()
-		if i == 0 {
-			s.tellRoads(router)
-		}
-		ledger := s.store.Area(area.ID)
-		router, err := s.outsideRouter(s.county.router())
-		if err != nil {
-			return err
-		}
-		e, err := dispatch.NewEngine(dispatch.EngineConfig{
-			Area:          area,
-			Rules:         s.cfg.Rules.rules(),
-			Router:        router,
-			Ledger:        ledger,
-			Mirror:        ledger,
-			Teller:        s.hub.Teller(area.ID),
-			Metrics:       metrics,
-			Log:           s.log,
-			SnapshotEvery: s.cfg.Rules.SnapshotEvery,
-		})
-		if err != nil {
-			return err
-		}
-		s.engines[area.ID] = e
-	}
-	return nil
-}
-
 func (s *server) buildHTTP(ctx context.Context) error {
-	s.ready = &readiness{check: s.notReady}
+	s.ready = &readiness{check: s.node.Ready}
 	page := web.Handler(web.Config{County: s.county.areas[0].Name, Demo: s.cfg.Demo, OperatorToken: s.demoOperator,
 		DemoNote: s.cfg.demoNote(), Roads: s.county.drawing()})
 	public, err := ws.Listen(ctx, s.cfg.Listen)
@@ -186,30 +152,15 @@ func (s *server) buildHTTP(ctx context.Context) error {
 	return nil
 }
 
-// notReady says why commands are not taken, or returns nil.
-func (s *server) notReady() error {
-	var errs []error
-	for _, e := range s.engines {
-		errs = append(errs, e.Ready())
-	}
-	return errors.Join(errs...)
-}
-
-// run starts everything, waits for the end, and stops in order: phones are told to
-// come back, then the areas record what is left and are given up, and last the
-// listeners close. If anything ends by itself the rest is stopped too.
+// run starts everything, waits for the end, and stops in order: the areas are given to
+// the other servers, phones are told to come back, then the areas that are still written
+// here record what is left and are given up, and last the listeners close. If anything
+// ends by itself the rest is stopped too.
 func (s *server) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	engines, stopEngines := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopEngines()
-	for id, e := range s.engines {
-		group.Go(func() error {
-			if err := e.Run(engines); err != nil {
-				return fmt.Errorf("area %s: %w", id, err)
-			}
-			return nil
-		})
-	}
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
+	group.Go(func() error { return s.node.Run(writing) })
 	group.Go(s.public.run)
 	group.Go(s.private.run)
 	if s.cfg.Demo {
@@ -218,7 +169,7 @@ func (s *server) run(ctx context.Context) error {
 	s.welcome()
 	group.Go(func() error {
 		<-ctx.Done()
-		return s.stop(stopEngines)
+		return s.stop(stopWriting)
 	})
 	return s.await(ctx, group)
 }
@@ -244,17 +195,19 @@ func (s *server) await(ctx context.Context, group *errgroup.Group) error {
 	}
 }
 
-// stop ends a run in order.
-func (s *server) stop(stopEngines context.CancelFunc) error {
-	s.log.Info("stopping: connections are told to come back later")
+// stop ends a run in order. Half of the time is for giving the areas away: they go
+// first, so that the phones' last commands are taken by who writes from now on.
+func (s *server) stop(stopWriting context.CancelFunc) error {
+	s.log.Info("stopping: the areas are given away, then connections are told to come back later")
 	begin := time.Now()
 	s.ready.draining.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainFor)
 	defer cancel()
+	s.handOver(ctx)
 	if err := s.hub.Drain(ctx, s.cfg.DrainFor/2); err != nil {
 		s.log.Warn("some connections did not go in time", "err", err)
 	}
-	stopEngines()
+	stopWriting()
 	errs := []error{s.public.stop(ctx), s.private.stop(ctx)}
 	s.log.Info("connections are closed", "took", time.Since(begin).Round(time.Millisecond).String())
 	return errors.Join(errs...)
@@ -284,7 +237,7 @@ func (s *server) close() {
 func (s *server) welcome() {
 	host := s.public.listener.Addr().String()
 	s.log.Info("serving", "public", "http://"+host, "private", "http://"+s.private.listener.Addr().String(),
-		"areas", len(s.engines), "villages", s.county.villages.Len(), "store", s.store.Kind(), "durable", s.store.Durable())
+		"areas", len(s.county.areas), "villages", s.county.villages.Len(), "store", s.store.Kind(), "durable", s.store.Durable())
 	if s.cfg.Demo {
 		fmt.Fprint(s.std.out, s.demoWelcome(host))
 	}

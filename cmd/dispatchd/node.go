@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"cuntong/dispatch"
+	"cuntong/dispatch/node"
+	"cuntong/geo"
+	"cuntong/ws"
+)
+
+// renewals is how many times a lease is renewed within its length.
+const renewals = 4
+
+// nodeArea is an area of the node as the hub wants it.
+type nodeArea struct{ *node.Area }
+
+// Slot narrows the node's slot to what a connection may do with it.
+func (a nodeArea) Slot() ws.Positions { return a.Area.Slot() }
+
+// buildNode makes this server one among those on its Redis.
+func (s *server) buildNode() (err error) {
+	s.outsideEvents = newOutsideMetric(s.registry)
+	s.tellRoads(s.county.router())
+	routers := map[geo.AreaID]geo.Router{}
+	for _, area := range s.county.areas {
+		if routers[area.ID], err = s.outsideRouter(s.county.router()); err != nil {
+			return err
+		}
+	}
+	metrics := dispatch.NewMetrics(s.registry)
+	near := neighbours(s.county.areas)
+	engine := func(area *geo.Area) (dispatch.EngineConfig, error) {
+		ledger := s.store.Area(area.ID)
+		return dispatch.EngineConfig{
+			Area:          area,
+			Neighbours:    near[area.ID],
+			Rules:         s.cfg.Rules.rules(),
+			Router:        routers[area.ID],
+			Ledger:        ledger,
+			Mirror:        ledger,
+			Metrics:       metrics,
+			Log:           s.log,
+			Now:           s.store.Clock().Now,
+			RenewEvery:    s.cfg.Lease / renewals,
+			SnapshotEvery: s.cfg.Rules.SnapshotEvery,
+		}, nil
+	}
+	s.node, err = node.New(node.Config{
+		ID:         s.store.NodeID(),
+		Name:       s.name(),
+		Areas:      s.county.areas,
+		Exchange:   s.store.Exchange(),
+		Engine:     engine,
+		Hub:        s.hub,
+		Now:        s.store.Clock().Now,
+		Log:        s.log,
+		Registerer: s.registry,
+	})
+	return err
+}
+
+// handOver gives the areas written here to the other servers, if there are any.
+func (s *server) handOver(ctx context.Context) {
+	begin := time.Now()
+	once, cancel := context.WithTimeout(ctx, s.cfg.DrainFor/2)
+	defer cancel()
+	if err := s.node.HandOver(once); err != nil {
+		s.log.Warn("not every area could be given to another server in time", "err", err)
+		return
+	}
+	s.log.Info("no area is left to be given away", "took", time.Since(begin).Round(time.Millisecond).String())
+}

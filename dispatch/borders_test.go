@@ -1,0 +1,427 @@
+package dispatch
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"cuntong/geo"
+)
+
+// TestBordersSimulation lets three counties that meet in a corner live through
+// mornings in which the letters between them are lost, doubled, late and reordered,
+// and each crashes before and after it has recorded. After every step every driver on
+// duty is in exactly one county or on his way to one, and nobody else is; at the end
+// every trip has ended and nobody is on his way. SEED=n plays one morning again,
+// SEEDS=n that many.
+func TestBordersSimulation(t *testing.T) {
+	n := 12
+	if s := os.Getenv("SEEDS"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	total, events, crashes := map[State]int{}, map[BorderEvent]int{}, 0
+	for _, seed := range seeds(t, n) {
+		s := newBorderSim(seed)
+		if err := s.run(2000); err != nil {
+			t.Fatalf("SEED=%d, step %d: %v", seed, s.steps, err)
+		}
+		for state, count := range s.ended {
+			total[state] += count
+		}
+		for event, count := range s.events {
+			events[event] += count
+		}
+		crashes += s.crashes
+	}
+	t.Logf("trips by end: %v; between counties: %v; crashes: %d", total, events, crashes)
+	if os.Getenv("SEED") != "" {
+		return
+	}
+	if total[Completed] < 5*n || crashes < n {
+		t.Errorf("too little happened to prove anything: %v, %d crashes", total, crashes)
+	}
+	for _, event := range []BorderEvent{BorderLent, BorderDenied, BorderCrossed, BorderRepeated, BorderResent} {
+		if events[event] < n {
+			t.Errorf("too little happened to prove anything: %s %d times", event, events[event])
+		}
+	}
+}
+
+// borderSim is three small counties whose drivers go where their trips lead.
+type borderSim struct {
+	rng    *rand.Rand
+	now    Instant
+	areas  []*geo.Area
+	worlds map[geo.AreaID]*world
+	post   []onTheWay
+	calm   bool // nothing is lost any more
+	onDuty map[DriverID]bool
+	phones map[DriverID]*simPhone
+
+	steps, commands, trips, crashes int
+
+	ended  map[State]int
+	events map[BorderEvent]int
+}
+
+// onTheWay is a letter that will arrive.
+type onTheWay struct {
+	at     Instant
+	letter AreaLetter
+}
+
+// simPhone is a driver's phone with the part of the hub that leads it.
+type simPhone struct {
+	driver  DriverID
+	home    geo.AreaID // where it connects first
+	area    geo.AreaID // where it is connected
+	at      geo.Point
+	offer   OfferID
+	trip    TripView
+	driving bool
+}
+
+func newBorderSim(seed uint64) *borderSim {
+	rules := DefaultRules()
+	rules.Patience = 12 * time.Minute
+	rules.DutySilence = 40 * time.Minute
+	areas := []*geo.Area{
+		rectangle("west", 26, 109, 26.2, 109.2), rectangle("east", 26, 109.2, 26.2, 109.4), rectangle("north", 26.2, 109, 26.4, 109.4),
+	}
+	s := &borderSim{
+		rng: rand.New(rand.NewPCG(seed, 11)), now: morning, areas: areas, worlds: neighbourhood(rules, areas),
+		onDuty: map[DriverID]bool{}, phones: map[DriverID]*simPhone{}, ended: map[State]int{}, events: map[BorderEvent]int{},
+	}
+	for _, w := range s.worlds {
+		w.replayEvery = 50
+	}
+	for i := range 12 {
+		home := areas[i%3].ID
+		p := &simPhone{driver: DriverID(fmt.Sprintf("d%d", i)), home: home, area: home, at: s.point()}
+		s.phones[p.driver] = p
+	}
+	return s
+}
+
+func (s *borderSim) point() geo.Point {
+	return geo.Point{Lat: 26.1 + s.rng.Float64()*0.2, Lon: 109.1 + s.rng.Float64()*0.2}
+}
+
+func (s *borderSim) run(steps int) error {
+	for range steps {
+		s.steps++
+		if err := s.somethingHappens(); err != nil {
+			return err
+		}
+		if s.rng.IntN(3) == 0 {
+			if err := s.pass(s.now.Add(time.Duration(s.rng.IntN(4_000)) * time.Millisecond)); err != nil {
+				return err
+			}
+		}
+	}
+	return s.finish()
+}
+
+// somethingHappens does one thing, by chance.
+func (s *borderSim) somethingHappens() error {
+	phone := s.phones[DriverID(fmt.Sprintf("d%d", s.rng.IntN(len(s.phones))))]
+	area := s.areas[s.rng.IntN(len(s.areas))].ID
+	switch roll := s.rng.IntN(100); {
+	case roll < 56:
+		return s.moves(phone)
+	case roll < 64:
+		return s.give(phone.area, StartDuty{Command: s.command(DriverActor(phone.driver)), Driver: phone.driver,
+			Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}})
+	case roll < 65:
+		return s.give(phone.area, EndDuty{Command: s.command(DriverActor(phone.driver)), Driver: phone.driver})
+	case roll < 67:
+		phone.area = phone.home // a new connection begins where its token says
+		return s.give(phone.area, Hello{By: DriverActor(phone.driver)})
+	case roll < 70:
+		return s.asks()
+	case roll < 99:
+		return s.drives(phone)
+	case s.rng.IntN(2) == 0:
+		return s.crash(area)
+	}
+	return s.loseStep(area)
+}
+
+func (s *borderSim) command(by Actor) Command {
+	s.commands++
+	return Command{By: by, ID: CommandID(fmt.Sprintf("c%d", s.commands))}
+}
+
+func (s *borderSim) moves(p *simPhone) error {
+	if s.rng.IntN(3) == 0 {
+		p.at = s.point()
+	}
+	return s.give(p.area, Moved{Fix: Fix{Driver: p.driver, Point: p.at, At: s.now, Received: s.now}})
+}
+
+func (s *borderSim) asks() error {
+	s.trips++
+	order := Order{Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: 1 + s.rng.IntN(3)},
+		Pickup: Place{Point: s.point()}, Dropoff: Place{Point: s.point()}}
+	if s.rng.IntN(4) == 0 {
+		order.PickupWindow.From = s.now.Add(time.Duration(s.rng.IntN(14)) * time.Minute)
+	}
+	i := slices.IndexFunc(s.areas, func(a *geo.Area) bool { return a.Contains(order.Pickup.Point) })
+	who := Actor{Role: RolePassenger, ID: fmt.Sprintf("p%d", s.trips)}
+	return s.give(s.areas[i].ID, Request{Command: s.command(who), Trip: TripID(fmt.Sprintf("t%d", s.trips)), Order: order})
+}
+
+// drives lets a driver answer the offer he knows of, or go on with his trip.
+func (s *borderSim) drives(p *simPhone) error {
+	cmd := s.command(DriverActor(p.driver))
+	switch trip := tripOfOffer(p.offer); {
+	case p.offer != "" && s.rng.IntN(3) == 0:
+		return s.give(p.area, Decline{Command: cmd, Trip: trip, Offer: p.offer})
+	case p.offer != "":
+		return s.give(p.area, Accept{Command: cmd, Trip: trip, Offer: p.offer})
+	case p.driving && s.rng.IntN(12) == 0:
+		return s.give(p.area, Release{Command: cmd, Trip: p.trip.ID, Why: ReasonBreakdown})
+	case p.driving:
+		p.at = p.trip.Order.Pickup.Point
+		if p.trip.State == Riding {
+			p.at = p.trip.Order.Dropoff.Point
+		}
+		return s.give(p.area, nextReport(cmd, p.trip))
+	}
+	return nil
+}
+
+// send puts a letter on its way. One in ten is lost, one in ten comes twice; most take
+// milliseconds, some seconds, a few minutes.
+func (s *borderSim) send(l AreaLetter) {
+	copies := 1
+	switch roll := s.rng.IntN(10); {
+	case s.calm:
+	case roll == 0:
+		return
+	case roll == 1:
+		copies = 2
+	}
+	for range copies {
+		late := 5 + s.rng.IntN(50)
+		switch roll := s.rng.IntN(40); {
+		case s.calm:
+		case roll == 0:
+			late = s.rng.IntN(600_000)
+		case roll < 5:
+			late = s.rng.IntN(6_000)
+		}
+		s.post = append(s.post, onTheWay{at: s.now + Instant(late), letter: l})
+	}
+}
+
+// give lets an area take an input, and checks everything.
+func (s *borderSim) give(area geo.AreaID, in Input) error {
+	w := s.worlds[area]
+	w.now = s.now
+	out, err := w.step(in)
+	if err != nil {
+		return fmt.Errorf("%s: %w", area, err)
+	}
+	for _, l := range out.Letters {
+		s.send(l)
+	}
+	for _, event := range out.Borders {
+		s.events[event]++
+	}
+	s.witness(out.Facts)
+	if err := s.oneSelf(); err != nil {
+		return fmt.Errorf("%s, after %T %+v: %w", area, in, in, err)
+	}
+	return s.heard(area, out.Notices)
+}
+
+// witness counts who is on duty, and what ends.
+func (s *borderSim) witness(facts []Fact) {
+	for _, f := range facts {
+		switch b := f.Body.(type) {
+		case DutyStarted:
+			s.onDuty[b.Driver] = true
+		case DutyEnded:
+			delete(s.onDuty, b.Driver)
+		default:
+			if _, next := TripOf(b); next != "" && !next.Open() {
+				s.ended[next]++
+			}
+		}
+	}
+}
+
+// oneSelf: every driver on duty is in one area or on his way to one, and nobody else is.
+func (s *borderSim) oneSelf() error {
+	selves := map[DriverID][]string{}
+	for id, w := range s.worlds {
+		for driver := range w.core.drivers {
+			selves[driver] = append(selves[driver], "in "+string(id))
+		}
+		for to, o := range w.core.outflows {
+			for _, t := range o.Open {
+				if !t.Settled && !s.worlds[to].core.inflows[id].knows(t.Transfer) {
+					selves[t.Driver] = append(selves[t.Driver], fmt.Sprintf("on his way from %s to %s", id, to))
+				}
+			}
+		}
+	}
+	for driver := range s.phones {
+		switch n := len(selves[driver]); {
+		case n > 1:
+			return fmt.Errorf("driver %s is %v", driver, selves[driver])
+		case (n == 1) != s.onDuty[driver]:
+			return fmt.Errorf("driver %s is %v, on duty: %t", driver, selves[driver], s.onDuty[driver])
+		}
+	}
+	return nil
+}
+
+// heard passes notices to the phones that are connected there, and leads those
+// elsewhere that belong elsewhere.
+func (s *borderSim) heard(area geo.AreaID, notices []Notice) error {
+	for _, n := range notices {
+		p := s.phones[n.To.Driver()]
+		if p == nil || p.area != area {
+			continue // told to a connection that is not there
+		}
+		switch b := n.Body.(type) {
+		case DriverElsewhere:
+			p.area = b.Area
+			if err := s.give(p.area, Hello{By: DriverActor(p.driver)}); err != nil {
+				return err
+			}
+		case OfferTold:
+			if p.driving {
+				return fmt.Errorf("%s is asked for %s and drives %s", p.driver, b.Offer.Trip, p.trip.ID)
+			}
+			p.offer = b.Offer.ID
+		case OfferGone:
+			p.offer = ""
+		case TripTold:
+			p.learn(b.Trip)
+		case Refused:
+			p.offer = ""
+		case Truth:
+			p.offer, p.driving = "", false
+			if b.Offer != nil {
+				p.offer = b.Offer.ID
+			}
+			for _, v := range b.Trips {
+				p.learn(v)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *simPhone) learn(v TripView) {
+	mine := v.State.HasDriver() && v.Driver == p.driver
+	if mine {
+		p.trip, p.driving, p.offer = v, true, ""
+	} else if p.trip.ID == v.ID {
+		p.driving = false
+	}
+}
+
+// crash starts an area's server again from its journal; the phones there say hello.
+func (s *borderSim) crash(area geo.AreaID) error {
+	s.crashes++
+	again, err := s.worlds[area].replayed()
+	if err != nil {
+		return err
+	}
+	s.worlds[area].core = again
+	again.Resume(s.now)
+	for _, id := range slices.Sorted(maps.Keys(s.phones)) {
+		if s.phones[id].area == area {
+			if err := s.give(area, Hello{By: DriverActor(id)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loseStep lets a server die after deciding and before recording.
+func (s *borderSim) loseStep(area geo.AreaID) error {
+	var in Input = Tick{}
+	for _, l := range s.post {
+		if l.letter.To == area {
+			in = l.letter.Body
+		}
+	}
+	s.worlds[area].core.Apply(s.now, in)
+	return s.crash(area)
+}
+
+// pass lets time go on everywhere: letters arrive, and there is a tick at every deadline.
+func (s *borderSim) pass(to Instant) error {
+	for {
+		var first AreaLetter
+		due := to + 1
+		for _, a := range s.areas {
+			if at, ok := s.worlds[a.ID].core.NextDeadline(); ok && at < due {
+				first, due = AreaLetter{To: a.ID, Body: Tick{}}, at
+			}
+		}
+		arrives := -1
+		for i, l := range s.post {
+			if l.at < due {
+				first, due, arrives = l.letter, l.at, i
+			}
+		}
+		if first.To == "" {
+			break
+		}
+		if arrives >= 0 {
+			s.post = slices.Delete(s.post, arrives, arrives+1)
+		}
+		s.now = max(s.now, due)
+		if err := s.give(first.To, first.Body); err != nil {
+			return err
+		}
+	}
+	s.now = to
+	return nil
+}
+
+// finish lets drivers drive home what they have and time run out for the rest, on
+// lines that lose nothing any more.
+func (s *borderSim) finish() error {
+	s.calm = true
+	end := s.now.Add(3 * time.Hour)
+	for s.now < end {
+		for _, p := range slices.SortedFunc(maps.Values(s.phones), func(a, b *simPhone) int { return cmp.Compare(a.driver, b.driver) }) {
+			if p.driving {
+				if err := s.drives(p); err != nil {
+					return err
+				}
+			}
+		}
+		if err := s.pass(s.now.Add(time.Minute)); err != nil {
+			return err
+		}
+	}
+	for id, w := range s.worlds {
+		if at, open := w.core.deadlines.next(); open {
+			return fmt.Errorf("%s: three hours after the last request a trip is open with deadline %s", id, clock(at))
+		}
+		for to, o := range w.core.outflows {
+			if len(o.Open) > 0 {
+				return fmt.Errorf("%s: three hours later %d drivers are on their way to %s", id, len(o.Open), to)
+			}
+		}
+		if err := w.checkReplay(); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return nil
+}
