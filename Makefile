@@ -63,6 +63,18 @@ load: build ## Load a server of its own for 60 s with 1,000 drivers; report in o
 simulate: ## Simulate 400 mornings of the core instead of a few
 	SEEDS=400 go test -run TestSimulation -v -timeout 60m ./dispatch
 
+.PHONY: chaos
+chaos: setup ## Break real servers in every way there is a plan for, 25 min; table, and out/chaos.json
+	go run ./chaos -o out/chaos.json
+
+.PHONY: chaos-short
+chaos-short: setup ## A slice of that, and all mutants, in a few minutes
+	go run ./chaos -short -o out/chaos.json
+
+.PHONY: mutants
+mutants: setup ## Leave out one safeguard after the other and see that the fault suite notices
+	go run ./chaos -only-mutants -o out/mutants.json
+
 .PHONY: transcripts
 transcripts: ## Write the core's transcripts anew, to be read as a diff
 	go test ./dispatch -run TestTranscripts -rewrite

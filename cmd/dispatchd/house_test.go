@@ -34,6 +34,13 @@ var arrows = map[string][]string{
 	"loadtest/report":               {"loadtest/plan", "loadtest/swarm"},
 	"loadtest":                      {"loadtest/plan", "loadtest/swarm", "loadtest/report", "geo", "ws/wire"},
 	"cmd/dispatchd":                 {"dispatch", "dispatch/node", "dispatch/redisstore", "fault", "geo", "geo/outside", "geo/road", "geo/road/osm", "geo/road/terrain", "loadtest/plan", "loadtest/swarm", "web", "ws"},
+	"chaos/history":                 {},
+	"chaos/proxy":                   {},
+	"chaos/plan":                    {"chaos/proxy"},
+	"chaos/phone":                   {"chaos/history", "ws/wire"},
+	"chaos/oracle":                  {"chaos/history"},
+	"chaos/stage":                   {"chaos/plan", "chaos/proxy", "dispatch/redisstore/redistest"},
+	"chaos":                         {"chaos/history", "chaos/oracle", "chaos/phone", "chaos/plan", "chaos/stage", "dispatch", "dispatch/redisstore", "geo"},
 	"eval":                          {"dispatch", "geo", "geo/road", "geo/road/osm"},
 	"bench":                         {"dispatch", "dispatch/redisstore", "geo", "geo/road", "geo/road/terrain", "ws", "ws/wire"},
 }
