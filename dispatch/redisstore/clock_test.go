@@ -182,7 +182,7 @@ func TestClockOfTheStore(t *testing.T) {
 	if !s.Clock().set {
 		t.Error("an open store has not asked for the time")
 	}
-	asked := s.mirror.Time(t.Context())
+	asked := harness{store: s}.all(t).Time(t.Context())
 	if d := asked.Val().Sub(s.Clock().Now()).Abs(); d > time.Second {
 		t.Errorf("the clock is %v off: %v", d, asked)
 	}

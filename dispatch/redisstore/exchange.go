@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the scripts
 	"encoding/json"
@@ -233,7 +234,7 @@ func (x *exchange) Tenures(ctx context.Context, areas []geo.AreaID) ([]dispatch.
 	for node, mine := range where {
 		_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, i := range mine {
-				read[i] = p.HMGet(ctx, keys{area: areas[i]}.lease(), "owner", "node", "epoch", "until", "next")
+				read[i] = p.HMGet(ctx, keys{area: areas[i]}.lease(), "owner", "node", "epoch", "until", "next", "next_until")
 			}
 			return nil
 		})
@@ -243,9 +244,10 @@ func (x *exchange) Tenures(ctx context.Context, areas []geo.AreaID) ([]dispatch.
 		}
 	}
 	var err error
+	now := dispatch.InstantOf(x.store.clock.Now())
 	tenures := make([]dispatch.Tenure, len(areas))
 	for i, area := range areas {
-		if tenures[i], err = tenureOf(area, read[i].Val()); err != nil {
+		if tenures[i], err = tenureOf(area, now, read[i].Val()); err != nil {
 			return nil, x.failed(callTenures, string(area), err)
 		}
 	}
@@ -253,34 +255,31 @@ func (x *exchange) Tenures(ctx context.Context, areas []geo.AreaID) ([]dispatch.
 }
 
 // tenureOf reads the fields of a lease. One that an earlier program wrote names no
-// run of a server, only a server.
-func tenureOf(area geo.AreaID, fields []any) (dispatch.Tenure, error) {
-	if len(fields) != 5 {
+// run of a server, only a server. A turn that is over is not mentioned.
+func tenureOf(area geo.AreaID, now dispatch.Instant, fields []any) (dispatch.Tenure, error) {
+	if len(fields) != 6 {
 		return dispatch.Tenure{}, errMismatch
 	}
-	var text [5]string
+	var text [6]string
+	var numbers [6]uint64
 	for i, field := range fields {
 		text[i], _ = field.(string)
 	}
-	t := dispatch.Tenure{Area: area, Node: dispatch.NodeID(text[1]), Next: dispatch.NodeID(text[4])}
-	if text[0] != "" && t.Node == "" {
-		t.Node = dispatch.NodeID(text[0])
-	}
-	if text[0] == "" {
-		t.Node = ""
-	}
-	for i, to := range map[int]func(uint64){
-		2: func(n uint64) { t.Epoch = dispatch.Epoch(n) },
-		3: func(n uint64) { t.Until = dispatch.Instant(n) },
-	} {
+	for _, i := range []int{2, 3, 5} {
 		if text[i] == "" {
 			continue
 		}
-		n, err := number(text[i])
-		if err != nil {
+		var err error
+		if numbers[i], err = number(text[i]); err != nil {
 			return dispatch.Tenure{}, err
 		}
-		to(n)
+	}
+	t := dispatch.Tenure{Area: area, Epoch: dispatch.Epoch(numbers[2]), Until: dispatch.Instant(numbers[3])}
+	if text[0] != "" {
+		t.Node = dispatch.NodeID(cmp.Or(text[1], text[0]))
+	}
+	if dispatch.Instant(numbers[5]) > now {
+		t.Next = dispatch.NodeID(text[4])
 	}
 	return t, nil
 }
@@ -470,10 +469,12 @@ func (x *exchange) hear(ctx context.Context, b box, last string, wait time.Durat
 	if err == nil {
 		err = node.XRead(ctx, &redis.XReadArgs{Streams: []string{b.stream, last}, Count: 1, Block: wait}).Err()
 	}
-	if errors.Is(err, redis.Nil) {
+	switch {
+	case errors.Is(err, redis.Nil):
 		return nil
+	case !errors.Is(err, redis.ErrClosed): // by us, who know why
+		x.patient.failed(ctx, err)
 	}
-	x.patient.failed(ctx, err)
 	return err
 }
 

@@ -232,10 +232,15 @@ func testTenures(t *testing.T, h harness) {
 	if diff := cmp.Diff([]dispatch.Tenure{{Area: free}, {Area: given, Epoch: 1}, got[0]}, got[1:]); diff != "" {
 		t.Errorf("the others (-want +got):\n%s", diff)
 	}
-	h.all(t).HSet(t.Context(), keys{free}.lease(), "owner", "n", "node", "n~w", "epoch", "7", "until", "9", "next", "m~w")
+	h.all(t).HSet(t.Context(), keys{free}.lease(), "owner", "n", "node", "n~w", "epoch", "7", "until", "9", "next", "m~w", "next_until", until)
 	got, err = h.store.Exchange().Tenures(t.Context(), []geo.AreaID{free})
 	if diff := cmp.Diff([]dispatch.Tenure{{Area: free, Node: "n~w", Epoch: 7, Until: 9, Next: "m~w"}}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	h.all(t).HSet(t.Context(), keys{free}.lease(), "next_until", h.store.Clock().Now().UnixMilli()-1)
+	got, err = h.store.Exchange().Tenures(t.Context(), []geo.AreaID{free})
+	if err != nil || got[0].Next != "" {
+		t.Errorf("whose turn was is told still: %+v, %v", got, err)
 	}
 	h.all(t).HSet(t.Context(), keys{free}.lease(), "epoch", "seven")
 	if got, err := h.store.Exchange().Tenures(t.Context(), []geo.AreaID{held, free}); err == nil {

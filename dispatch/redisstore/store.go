@@ -267,9 +267,9 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.stop()
 		s.going.Wait()
+		s.closeErr = s.exchange.close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.closeErr = s.exchange.close()
 		for _, p := range s.pools {
 			s.closeErr = errors.Join(s.closeErr, p.close())
 		}
