@@ -27,7 +27,7 @@ const (
 // options is the command line; every flag has its environment variable. What
 // changes the scenario is a pointer: absent, the scenario's own value counts.
 type options struct {
-	URL        string `default:"ws://127.0.0.1:8080/ws" help:"WebSocket address of the server."`
+	URL        string `default:"ws://127.0.0.1:8080/ws" help:"WebSocket address of the server, or of several with commas between."`
 	SecretFile string `default:"data/secret" type:"path" help:"File with the server's secret, with which tokens are made. The default is that of a server started in this folder."`
 	Area       string `help:"Service area of the tokens. Default: that of the demo county with its villages, else 'county'."`
 	Villages   string `type:"path" help:"Where people live: a CSV or GeoJSON file, the same that the server has. Default: the demo county's, when run in the root of the module."`

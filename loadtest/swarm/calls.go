@@ -12,8 +12,6 @@ import (
 const (
 	// maxCalls bounds a party's commands without an answer. Beyond it new ones are not made.
 	maxCalls = 1000
-	// maxRetries is how often a command is sent again because the server asked for it.
-	maxRetries = 5
 	// keptAnswers is how many answers to doubled commands are kept for comparison.
 	keptAnswers = 16
 )

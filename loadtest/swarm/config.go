@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"cuntong/geo"
@@ -15,7 +16,9 @@ import (
 
 // Config says what to drive, where, and who is told.
 type Config struct {
-	// URL is the server's WebSocket address, such as ws://127.0.0.1:8080/ws.
+	// URL is the server's WebSocket address, such as ws://127.0.0.1:8080/ws; or those of
+	// several servers, with commas between. A phone begins at any of them, and goes to
+	// another one whenever a connection has ended or could not be made.
 	URL string
 	// TokenFor makes the bearer token of a party. It is called before each connect,
 	// from many goroutines.
@@ -102,13 +105,20 @@ type Progress struct {
 // The longest prefix and run, so that ids stay within 64 characters.
 const maxNameLength = 20
 
+// addresses are the servers' addresses; at least one, if only an empty one.
+func (c *Config) addresses() []string { return strings.Split(c.URL, ",") }
+
 func (c *Config) complete() error {
-	u, err := url.Parse(c.URL)
+	for _, address := range c.addresses() {
+		u, err := url.Parse(address)
+		switch {
+		case err != nil:
+			return fmt.Errorf("swarm: address: %w", err)
+		case (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "":
+			return fmt.Errorf("swarm: address %q: want ws://host:port/ws or wss://host/ws, or several with commas between", address)
+		}
+	}
 	switch {
-	case err != nil:
-		return fmt.Errorf("swarm: address: %w", err)
-	case (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "":
-		return fmt.Errorf("swarm: address %q: want ws://host:port/ws or wss://host/ws", c.URL)
 	case c.TokenFor == nil:
 		return errors.New("swarm: nobody makes tokens: set TokenFor")
 	case len(c.Prefix) > maxNameLength || len(c.Run) > maxNameLength:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type fake struct {
 	g       *geo.Gazetteer
 	faults  faults
 	server  *httptest.Server
+	other   *httptest.Server // a second address of the same dispatcher
 	started time.Time
 
 	mu sync.Mutex
@@ -37,6 +39,8 @@ type fake struct {
 	came    int // requests so far
 	stalled []func()
 	broken  map[string]bool
+	hosts   map[string]int   // hellos by address
+	given   map[string]bool  // "role:id receipt"
 	told    map[string]int64 // the newest version by "role:id trip", as far as it went out on a live connection
 }
 
@@ -49,10 +53,13 @@ type faults struct {
 	turnAway   bool          // no token is good
 	stallUntil int           // no request is answered before so many have come
 	lie        ViolationKind // which promise to break, once
+	truthEvery time.Duration // everybody's truth is told again so often
+	downAfter  time.Duration // the second address goes away, connections and all
 }
 
 type fakeClient struct {
 	role, id string
+	host     string     // the address it came to
 	mu       sync.Mutex // one writer at a time
 	conn     *websocket.Conn
 }
@@ -74,11 +81,19 @@ func newFake(t *testing.T, g *geo.Gazetteer, f faults) *fake {
 	s := &fake{
 		t: t, g: g, faults: f, started: time.Now(), clients: map[string]*fakeClient{}, trips: map[string]*fakeTrip{},
 		memory: map[string]wire.ServerFrame{}, broken: map[string]bool{}, told: map[string]int64{},
+		hosts: map[string]int{}, given: map[string]bool{},
 	}
 	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.other = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.close)
 	if f.drainAfter > 0 {
 		s.later(f.drainAfter, s.drain)
+	}
+	if f.truthEvery > 0 {
+		s.later(f.truthEvery, s.tellTruths)
+	}
+	if f.downAfter > 0 {
+		s.later(f.downAfter, s.goDown)
 	}
 	return s
 }
@@ -95,6 +110,29 @@ func (s *fake) close() {
 	}
 	s.mu.Unlock()
 	s.server.Close()
+	s.other.Close()
+}
+
+func (s *fake) bothURLs() string {
+	return s.url() + ",ws" + strings.TrimPrefix(s.other.URL, "http") + "/ws"
+}
+
+// tellTruths tells everybody the truth once more. The lock is held.
+func (s *fake) tellTruths() {
+	for _, c := range s.clients {
+		s.tellTruth(c)
+	}
+	s.later(s.faults.truthEvery, s.tellTruths)
+}
+
+// goDown is the end of the second address. The lock is held.
+func (s *fake) goDown() {
+	_ = s.other.Listener.Close()
+	for _, c := range s.clients {
+		if c.host == s.other.Listener.Addr().String() {
+			_ = c.conn.Close()
+		}
+	}
 }
 
 // later runs f under the lock.
@@ -140,7 +178,7 @@ func (s *fake) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	role, id, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), ":")
-	c := &fakeClient{role: role, id: id, conn: conn}
+	c := &fakeClient{role: role, id: id, host: r.Host, conn: conn}
 	if s.faults.turnAway {
 		c.close(wire.CloseBadToken)
 		return
@@ -178,6 +216,8 @@ func (s *fake) take(c *fakeClient, f wire.ClientFrame) {
 	defer s.mu.Unlock()
 	switch body := f.Body.(type) {
 	case wire.Hello:
+		s.hosts[c.host]++
+		s.checkReceipts(c, body.Receipts)
 		s.greet(c)
 	case wire.Position:
 		s.moved(c.id, body)
@@ -194,11 +234,37 @@ func (s *fake) greet(c *fakeClient) {
 	}
 	s.clients[key] = c
 	c.send(wire.TypeWelcome, "", wire.Welcome{Session: "s", Role: c.role, ID: c.id, Area: "a", ServerTime: time.Now().UnixMilli(), HeartbeatS: 5, MaxFrameBytes: wire.MaxFrameBytes, Protocol: wire.Protocol})
+	s.tellTruth(c)
+}
+
+// checkReceipts wants the newest receipt back of every open trip that the client was
+// told of, and none that it was not given.
+func (s *fake) checkReceipts(c *fakeClient, given []string) {
+	key := c.role + ":" + c.id
+	for _, receipt := range given {
+		if !s.given[key+" "+receipt] {
+			s.t.Errorf("%s gave %s, which it never got", key, receipt)
+		}
+	}
+	for _, t := range s.trips {
+		version := s.told[key+" "+t.Trip.Trip]
+		if version == t.Version && !isOver(t.State) && t.booker == key && !slices.Contains(given, receiptOf(t)) {
+			s.t.Errorf("%s was told version %d of %s and gave %q only", key, version, t.Trip.Trip, given)
+		}
+	}
+}
+
+func receiptOf(t *fakeTrip) string { return fmt.Sprintf("%s/%d", t.Trip.Trip, t.Version) }
+
+func (s *fake) tellTruth(c *fakeClient) {
+	key := c.role + ":" + c.id
 	truth := wire.Truth{At: time.Now().UnixMilli(), Trips: []wire.Trip{}}
 	for _, t := range s.trips {
 		mine := t.booker == key || (c.role == wire.RoleDriver && t.driver == c.id && isBound(t.State))
 		if mine && !isOver(t.State) {
 			view := t.Trip
+			view.Receipt = receiptOf(t)
+			s.given[key+" "+view.Receipt] = true
 			if s.faults.lie == TruthBehind && s.told[key+" "+t.Trip.Trip] > 1 {
 				view.Version = 1
 			}
@@ -235,6 +301,9 @@ func (s *fake) command(c *fakeClient, f wire.ClientFrame) {
 		answer = s.judge(c, f)
 		if r, refused := answer.Body.(wire.Refused); !refused || r.Kind != wire.KindUnavailable {
 			s.memory[key] = answer
+		}
+		if s.faults.lie == Lost && f.Type == wire.TypeRequest && s.asked > 20 && s.once() {
+			s.lose(f.Body.(wire.Request).Trip)
 		}
 		if s.faults.lie == NoAnswer && f.Type == wire.TypeRequest && s.once() {
 			s.memory[key] = wire.ServerFrame{}
@@ -329,12 +398,30 @@ func (s *fake) duty(c *fakeClient, on bool) wire.ServerFrame {
 }
 
 func (s *fake) request(c *fakeClient, body wire.Request) wire.ServerFrame {
+	if t := s.trips[body.Trip]; t != nil {
+		return wire.ServerFrame{Type: wire.TypeDone, Body: wire.Done{Trip: body.Trip, Version: t.Version, State: t.State}}
+	}
 	t := &fakeTrip{booker: c.role + ":" + c.id, asked: map[string]bool{}}
 	now := time.Now().UnixMilli()
 	t.Trip = wire.Trip{Trip: body.Trip, Seats: body.Seats, RequestedAt: now, Since: now, Pickup: s.place(body.Pickup), Dropoff: s.place(body.Dropoff)}
 	s.trips[body.Trip] = t
 	s.waiting = append(s.waiting, body.Trip)
 	return s.become(t, wire.StateRequested)
+}
+
+// lose forgets a trip a moment after it was taken, and has its booker come back.
+func (s *fake) lose(trip string) {
+	s.later(50*time.Millisecond, func() {
+		t := s.trips[trip]
+		delete(s.trips, trip)
+		s.waiting = slices.DeleteFunc(s.waiting, func(id string) bool { return id == trip })
+		if t.timer != nil {
+			t.timer.Stop()
+		}
+		if c := s.clients[t.booker]; c != nil {
+			_ = c.conn.Close()
+		}
+	})
 }
 
 func (s *fake) place(p wire.Place) wire.PlaceOut {
@@ -391,10 +478,12 @@ func (s *fake) become(t *fakeTrip, state string) wire.ServerFrame {
 func (s *fake) tell(t *fakeTrip, before wire.Trip) {
 	booker, driver := s.clients[t.booker], s.clients["driver:"+t.driver]
 	view := t.Trip
+	view.Receipt = receiptOf(t)
 	for _, c := range []*fakeClient{booker, driver} {
 		if c == nil || (c == driver && t.Trip.Driver == nil) {
 			continue
 		}
+		s.given[c.role+":"+c.id+" "+view.Receipt] = true
 		if c.send(wire.TypeTrip, "", view) {
 			s.told[c.role+":"+c.id+" "+view.Trip] = view.Version
 		}
@@ -415,7 +504,7 @@ func (s *fake) match() {
 	var still []string
 	for _, id := range s.waiting {
 		t := s.trips[id]
-		if isOver(t.State) {
+		if t == nil || isOver(t.State) {
 			continue
 		}
 		driver := s.free(t)

@@ -36,10 +36,12 @@ type link struct {
 	wait   time.Duration // before the first attempt
 	skew   time.Duration // by how much the phone's clock is ahead
 	events chan event    // size eventQueue; the link waits when it is full
+	pocket pocket
 
 	// Owned by run.
 	rng     *rand.Rand
 	session int             // counts the connections
+	server  int             // which of the addresses is tried next
 	drain   time.Duration   // the wait that a drain frame asked for; 0: none
 	stale   *websocket.Conn // fell silent on purpose, and the server has not been told
 
@@ -94,6 +96,7 @@ func (l *link) run(ctx context.Context) {
 			continue
 		}
 		end := l.connect(ctx)
+		l.elsewhere()
 		l.tried.Store(true)
 		if ctx.Err() != nil {
 			return
@@ -112,6 +115,14 @@ func (l *link) run(ctx context.Context) {
 			wait += fullJitter(l.rng, tries)
 		}
 		tries++
+	}
+}
+
+// elsewhere turns to another server, if there is one: any of them, so that those who
+// leave one together do not all go to its neighbour.
+func (l *link) elsewhere() {
+	if others := len(l.swarm.addresses) - 1; others > 0 {
+		l.server = (l.server + 1 + l.rng.IntN(others)) % (others + 1)
 	}
 }
 
@@ -219,7 +230,7 @@ func (l *link) open(ctx context.Context) (*websocket.Conn, wire.Welcome, ending)
 	if err != nil {
 		return nil, wire.Welcome{}, ending{err: err, reason: "no token: " + err.Error()}
 	}
-	conn, resp, err := l.swarm.dialer.DialContext(ctx, l.swarm.cfg.URL, http.Header{"Authorization": {"Bearer " + token}})
+	conn, resp, err := l.swarm.dialer.DialContext(ctx, l.swarm.addresses[l.server], http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
 		return nil, wire.Welcome{}, judgeHandshake(resp, err)
 	}
@@ -239,7 +250,9 @@ func (l *link) open(ctx context.Context) (*websocket.Conn, wire.Welcome, ending)
 
 // greet says hello and reads the welcome.
 func (l *link) greet(conn *websocket.Conn) (wire.Welcome, error) {
-	hello := wire.Hello{NowMS: time.Now().Add(l.skew).UnixMilli(), Client: "cuntong-loadtest/1"}
+	now := time.Now()
+	hello := wire.Hello{NowMS: now.Add(l.skew).UnixMilli(), Client: "cuntong-loadtest/1", Receipts: l.pocket.all(now)}
+	l.swarm.tally.add(receiptsGiven, len(hello.Receipts))
 	frame, err := wire.EncodeClient(wire.TypeHello, "", hello)
 	if err != nil {
 		return wire.Welcome{}, err

@@ -71,6 +71,7 @@ func newPhone(s *swarm, party Party, coverage *plan.Coverage, wait time.Duration
 		party: party, swarm: s, wait: wait, events: make(chan event, eventQueue),
 		rng: plan.Stream(s.plan.Seed, "link of "+party.Role, uint64(index)),
 	}
+	l.elsewhere() // where to begin
 	return phone{swarm: s, link: l, party: party, coverage: coverage, rng: rng, calls: newCalls(s.answerWait)}
 }
 
@@ -161,8 +162,17 @@ func (p *phone) up(e event, r role) {
 func (p *phone) read(f wire.ServerFrame, at time.Time, r role) {
 	switch body := f.Body.(type) {
 	case wire.Truth:
+		if p.ready {
+			p.swarm.tally.count(truthsAgain)
+		}
+		for _, t := range body.Trips {
+			p.link.pocket.keep(t, at)
+		}
 		r.truth(body, at)
 		p.ready = true
+	case wire.Trip:
+		p.link.pocket.keep(body, at)
+		r.frame(body, at)
 	case wire.Done:
 		if c := p.answer(f.Re, true, ""); c != nil {
 			r.done(c, body, at)
@@ -198,13 +208,25 @@ func (p *phone) answer(id string, done bool, kind string) *call {
 	return nil
 }
 
+// maxRetries is how often a command is sent again because the server asked for it. A
+// limit is about this command, and a no-show that comes too early is given up; a
+// server that is away comes back.
+func maxRetries(kind wire.Type, refusal string) int {
+	switch {
+	case refusal == wire.KindUnavailable:
+		return 60
+	case refusal == wire.KindLimited && kind != wire.TypeCancel:
+		return 5
+	}
+	return 0
+}
+
 // again plans to send a refused command again when the server said when. The
 // same id is used: what was refused for want of room or of a journal has no
 // answer on record.
 func (p *phone) again(id string, r wire.Refused, now time.Time) bool {
 	c := p.calls.find(id)
-	worth := r.Kind == wire.KindLimited || r.Kind == wire.KindUnavailable
-	if c == nil || !worth || r.RetryAfterMS <= 0 || c.retries >= maxRetries || c.kind == wire.TypeCancel {
+	if c == nil || r.RetryAfterMS <= 0 || c.retries >= maxRetries(c.kind, r.Kind) {
 		return false
 	}
 	c.retries++

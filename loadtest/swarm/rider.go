@@ -43,6 +43,10 @@ type ride struct {
 	answered  bool
 	boundAt   time.Time
 	cancelled bool // asked for
+	// since is the trip's place in the queue, by which it is known whether it is still
+	// the same one; again is how often it was asked for again.
+	since int64
+	again int
 }
 
 func newRider(s *swarm, party Party, wait time.Duration, index int) *rider {
@@ -93,9 +97,13 @@ func shorten(name string) string {
 }
 
 func (r *rider) done(c *call, d wire.Done, at time.Time) {
-	r.swarm.witness.done(d, "", at)
 	ride := r.rides[c.trip]
-	if c.kind == wire.TypeRequest {
+	if c.kind == wire.TypeRequest && ride != nil && ride.again > 0 && d.Version < ride.version {
+		r.beginAnew(ride)
+	} else {
+		r.swarm.witness.done(d, "", at)
+	}
+	if c.kind == wire.TypeRequest && (ride == nil || !ride.answered) {
 		r.swarm.tally.count(requestsDone)
 		r.swarm.witness.answered(c.trip, false, at)
 		if ride != nil {
@@ -109,7 +117,13 @@ func (r *rider) done(c *call, d wire.Done, at time.Time) {
 }
 
 func (r *rider) refused(c *call, _ wire.Refused, at time.Time) {
-	if c.kind == wire.TypeRequest {
+	ride := r.rides[c.trip]
+	switch {
+	case c.kind != wire.TypeRequest:
+	case ride != nil && ride.answered:
+		r.swarm.witness.lost(c.trip)
+		r.forget(c.trip)
+	default:
 		r.swarm.tally.count(requestsRefused)
 		r.swarm.witness.answered(c.trip, true, at)
 		r.forget(c.trip)
@@ -129,11 +143,26 @@ func (r *rider) truth(t wire.Truth, now time.Time) {
 		return // it may have been cut short
 	}
 	for id, ride := range r.rides {
-		if ride.answered && !listed[id] && !r.calls.about(id) {
+		if ride.answered && !listed[id] && !r.calls.about(id) && !r.askAgain(ride) {
 			r.swarm.witness.lost(id)
 			r.forget(id)
 		}
 	}
+}
+
+// maxAgain is how often a rider asks again for a trip that the server does not list.
+const maxAgain = 3
+
+// askAgain asks once more for a trip that the server does not list: it has ended
+// unseen, and the answer says so, or it is lost. false: he wants it no more.
+func (r *rider) askAgain(ride *ride) bool {
+	if ride.cancelled || ride.again >= maxAgain || !r.ask(wire.TypeRequest, ride.trip, requestOf(ride.order)) {
+		return false
+	}
+	ride.again++
+	r.swarm.tally.count(requestsAgain)
+	r.swarm.witness.askAgain(ride.trip)
+	return true
 }
 
 func (r *rider) frame(body any, at time.Time) {
@@ -166,6 +195,12 @@ func (r *rider) sawDriver(told wire.DriverAt, at time.Time) {
 func (r *rider) see(t wire.Trip, at time.Time) {
 	ours := r.swarm.witness.seen(view{trip: t, at: at, byOwner: true, upSince: r.upSince})
 	ride := r.rides[t.Trip]
+	if ride != nil && ride.again > 0 && t.RequestedAt > ride.since {
+		r.beginAnew(ride)
+	}
+	if ride != nil {
+		ride.since = max(ride.since, t.RequestedAt)
+	}
 	switch {
 	case ride != nil && t.Version > ride.version:
 		r.update(ride, t.Version, t.State, at)
@@ -173,6 +208,12 @@ func (r *rider) see(t wire.Trip, at time.Time) {
 		r.swarm.tally.count(leftovers)
 		r.ask(wire.TypeCancel, t.Trip, wire.Cancel{Trip: t.Trip, Why: wire.WhyOther})
 	}
+}
+
+// beginAnew forgets what is known of a trip that the server had lost and has taken again.
+func (r *rider) beginAnew(ride *ride) {
+	ride.version, ride.state, ride.boundAt = 0, "", time.Time{}
+	r.link.pocket.drop(ride.trip)
 }
 
 func (r *rider) update(ride *ride, version int64, state string, at time.Time) {

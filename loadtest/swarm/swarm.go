@@ -40,6 +40,7 @@ type swarm struct {
 	cfg        Config
 	plan       *plan.Plan
 	dialer     *websocket.Dialer
+	addresses  []string // of the servers
 	tally      *tally
 	witness    *witness
 	tracks     map[string]*track // by driver
@@ -80,7 +81,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 
 func newSwarm(cfg Config, p *plan.Plan, answerWait time.Duration) *swarm {
 	s := &swarm{
-		cfg: cfg, plan: p, answerWait: answerWait, tally: newTally(), tracks: map[string]*track{},
+		cfg: cfg, plan: p, addresses: cfg.addresses(), answerWait: answerWait, tally: newTally(), tracks: map[string]*track{},
 		tripPrefix: cfg.Prefix + "-" + cfg.Run + "-", tidying: make(chan struct{}),
 		dialer: &websocket.Dialer{
 			Subprotocols:   []string{wire.Subprotocol},

@@ -194,6 +194,44 @@ func TestSwarmOutlivesCutsDarkValleysAndADrain(t *testing.T) {
 	}
 }
 
+// TestSwarmKnowsTwoAddresses has one of two addresses go away, and everybody's truth
+// told again and again.
+func TestSwarmKnowsTwoAddresses(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, hamlets(t), faults{downAfter: 1500 * time.Millisecond, truthEvery: 200 * time.Millisecond})
+	s := brisk()
+	s.Drivers.DarkPerHour, s.Drivers.DarkSeconds = 720, plan.Range{0.05, 0.3}
+	cfg := config(t, f, s)
+	cfg.URL = f.bothURLs()
+	r, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	balanced(t, r)
+	honest(t, r)
+	for _, name := range []string{"reconnects", "completed", "truths_again", "receipts_given"} {
+		count(t, r, name, 5)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, server := range []string{f.server.Listener.Addr().String(), f.other.Listener.Addr().String()} {
+		if f.hosts[server] < 15 {
+			t.Errorf("connections by address: %v, want a fair share at %s", f.hosts, server)
+		}
+	}
+}
+
+// A trip that the server has taken and lost is asked for again, and held against it.
+func TestLostTripIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	r := drive3s(t, brisk(), faults{lie: Lost})
+	balanced(t, r)
+	count(t, r, "requests_again", 1)
+	if len(r.Violations) != 1 || r.Violations[0].Kind != Lost {
+		t.Errorf("the server lost one trip, and is charged with %v", r.Violations)
+	}
+}
+
 // TestBookingsDoNotWaitForTheServer has the fake answer no request before the
 // thirtieth has come. Bookings that waited for answers would then never come to
 // thirty; and latencies that left the waiting out would be shorter than the time

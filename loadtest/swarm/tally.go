@@ -37,6 +37,9 @@ const (
 	drains
 	duplicates
 	retries
+	truthsAgain
+	receiptsGiven
+	requestsAgain
 	lateAnswers
 	strayAnswers
 	leftovers
@@ -79,6 +82,9 @@ var counterInfos = [numCounters]Info{
 	drains:          {"drains", "drain frames received"},
 	duplicates:      {"duplicates", "commands sent twice on purpose"},
 	retries:         {"retries", "commands sent again because the server asked for it"},
+	truthsAgain:     {"truths_again", "truths that came in the middle of a connection"},
+	receiptsGiven:   {"receipts_given", "receipts of trips that were given back on connecting"},
+	requestsAgain:   {"requests_again", "bookings sent again under the same trip id, because the server did not list a trip that it had taken"},
 	lateAnswers:     {"late_answers", "commands not answered within 30 s on a live connection"},
 	strayAnswers:    {"stray_answers", "answers to a command that was not open"},
 	leftovers:       {"leftovers", "open trips of an earlier run that were found and called off"},

@@ -37,6 +37,8 @@ const (
 	TruthBehind ViolationKind = "truth_behind_what_was_told"
 	// OtherAnswer: a command sent twice was done once and refused once.
 	OtherAnswer ViolationKind = "repeat_answered_otherwise"
+	// Lost: a trip that the server had taken was unknown to it later.
+	Lost ViolationKind = "trip_lost"
 	// NoAnswer: a command had no answer at the end.
 	NoAnswer ViolationKind = "command_without_answer"
 )
@@ -84,6 +86,8 @@ type witnessed struct {
 	holders      []string  // drivers who believe that the trip is theirs
 	sightings    []sighting
 	over         bool
+	requestedAt  int64 // as the server has it
+	again        bool  // it has been asked for a second time
 	lastFix      int64
 }
 
@@ -177,6 +181,9 @@ func (w *witness) seen(v view) bool {
 	if t == nil {
 		return false
 	}
+	if !w.sameTrip(t, v.trip) {
+		return true
+	}
 	s := sighting{version: v.trip.Version, state: v.trip.State, sum: sumOf(v.trip)}
 	if v.trip.Driver != nil {
 		s.driver = v.trip.Driver.ID
@@ -188,6 +195,31 @@ func (w *witness) seen(v view) bool {
 	if isOver(s.state) {
 		w.end(v.trip.Trip, t, s.state, v.trip.Ended, v.at)
 	}
+	return true
+}
+
+// askAgain notes that the booker asks for a trip that the server does not list.
+func (w *witness) askAgain(trip string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t := w.trips[trip]; t != nil {
+		t.again = true
+	}
+}
+
+// sameTrip says whether a telling is of the trip as it is now. One that was asked for
+// a second time, and stands in the queue since then, is another trip by the old one's
+// name: the server has lost the old one. What was seen of that counts no more.
+func (w *witness) sameTrip(t *witnessed, told wire.Trip) bool {
+	was := t.requestedAt
+	switch {
+	case was != 0 && told.RequestedAt < was && t.again:
+		return false // a late word about the lost one
+	case was != 0 && told.RequestedAt > was && t.again:
+		w.violated(Lost, told.Trip, fmt.Sprintf("the server had taken it at %d, and took it again at %d", was, told.RequestedAt))
+		t.sightings, t.driver, t.again = nil, "", false
+	}
+	t.requestedAt = max(was, told.RequestedAt)
 	return true
 }
 
