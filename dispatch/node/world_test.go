@@ -42,14 +42,11 @@ type record struct {
 	facts    []dispatch.Fact
 	batch    dispatch.BatchID
 	epoch    dispatch.Epoch
-	holder   *ledger
 	node     dispatch.NodeID
 	until    time.Time
 	next     dispatch.NodeID
 	reserved time.Time
 	damaged  bool
-	// gap is the time between the last fact of one epoch and the first of the next.
-	lastAt time.Time
 }
 
 const leaseFor = 2 * time.Second
