@@ -425,3 +425,59 @@ func (s *borderSim) finish() error {
 	}
 	return nil
 }
+
+// Whatever the drivers on either side, a pickup gets the one who can be there soonest:
+// a neighbour's when he beats our own by the margin. That only those neighbours are
+// asked who could, on the fastest road and from the border, is no loss.
+func TestABorderPickupGetsTheSoonestOfEitherSide(t *testing.T) {
+	lent := 0
+	for _, seed := range seeds(t, 300) {
+		rng := rand.New(rand.NewPCG(seed, 12))
+		areas := []*geo.Area{rectangle("west", 26, 109, 26.2, 109.2), rectangle("east", 26, 109.2, 26.2, 109.4)}
+		s := &borderSim{rng: rng, now: morning, areas: areas, worlds: neighbourhood(DefaultRules(), areas), calm: true,
+			onDuty: map[DriverID]bool{}, phones: map[DriverID]*simPhone{}, ended: map[State]int{}, events: map[BorderEvent]int{}}
+		for i := range rng.IntN(8) {
+			id, area := DriverID(fmt.Sprintf("d%d", i)), areas[i%2]
+			at := geo.Point{Lat: 26 + 0.2*rng.Float64(), Lon: 109 + 0.2*float64(i%2) + 0.2*rng.Float64()}
+			classes := []geo.VehicleClass{geo.Car, geo.Minibus}
+			for _, in := range []Input{
+				StartDuty{Command: Command{By: DriverActor(id)}, Driver: id, Vehicle: Vehicle{Class: classes[rng.IntN(2)], Load: Load{Seats: 1 + rng.IntN(4)}}},
+				Moved{Fix: Fix{Driver: id, Point: at, At: s.now, Received: s.now}},
+			} {
+				if err := s.give(area.ID, in); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		trip := &Trip{ID: "t1", Order: Order{Product: ProductSolo, Load: Load{Seats: 1 + rng.IntN(3)},
+			Pickup: Place{Point: geo.Point{Lat: 26 + 0.2*rng.Float64(), Lon: 109.1 + 0.1*rng.Float64()}}, Dropoff: Place{Point: geo.Point{Lat: 26.1, Lon: 109.2}}}}
+		var want DriverID
+		wait := 100 * time.Hour
+		for i, a := range areas {
+			c := s.worlds[a.ID].core
+			for _, o := range c.options(s.now, trip, 1) {
+				if i == 0 || o.wait <= min(wait-loanMargin, c.rules.Reach+c.rules.FreshFor) {
+					want, wait = o.driver.ID, o.wait
+				}
+			}
+		}
+		if err := s.give("west", Request{Command: Command{By: Actor{Role: RolePassenger, ID: "p1"}}, Trip: "t1", Order: trip.Order}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.pass(s.now.Add(900 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		var got DriverID
+		if o := s.worlds["west"].core.trips["t1"].Offer; o != nil {
+			got = o.Driver
+		}
+		if got != want {
+			t.Fatalf("SEED=%d: %q is asked, and %q could be there in %v", seed, got, want, wait)
+		}
+		lent += s.events[BorderLent]
+	}
+	t.Logf("%d drivers were lent", lent)
+	if os.Getenv("SEED") == "" && lent < 30 {
+		t.Errorf("only %d drivers were lent", lent)
+	}
+}

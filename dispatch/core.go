@@ -52,6 +52,8 @@ type Core struct {
 
 	// Soft: what neighbours are being asked, for waiting trips.
 	inquiries map[TripID]*inquiry
+	// missed are trips that parties knew of and the ledger does not.
+	missed lostTrips
 	// goneForgotten counts those of gone who were forgotten for want of room.
 	goneForgotten int
 

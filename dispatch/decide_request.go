@@ -41,7 +41,8 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if to := order.PickupWindow.To; to != 0 {
 		patience = min(patience, to)
 	}
-	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct.Round(), Patience: patience}}, nil
+	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct.Round(), Patience: patience,
+		Version: c.missed.after(in.Trip)}}, nil
 }
 
 // direct is the drive from pickup to drop-off by the first class of vehicle that

@@ -54,6 +54,9 @@ type TripRequested struct {
 	Order    Order   `json:"order"`
 	Direct   geo.Leg `json:"direct"`
 	Patience Instant `json:"patience"`
+	// Version is what the trip begins with when the ledger had lost it and it was asked
+	// for again: above what its parties were told before. Zero: 1.
+	Version Version `json:"version,omitempty"`
 }
 
 // OfferMade: one driver is being asked.

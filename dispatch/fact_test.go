@@ -57,6 +57,7 @@ func oneOfEach() []Fact {
 		DriverAdmitted{Driver: "d1", From: "liping", Transfer: 1_700_000_000_000, Done: 1_699_999_999_999,
 			Vehicle: Vehicle{Class: geo.Minivan, Load: Load{Seats: 7}}, Since: 1000, Home: "liping", For: "t1"},
 		TripRecovered{Trip: "t1", Version: 9, State: Riding, Driver: "d1", ETA: 100_000, Deadline: 5_000_000, By: Actor{Role: RolePassenger, ID: "p1"}},
+		TripRequested{Trip: "t1", Order: order, Direct: leg, Patience: 1_800_000, Version: 7},
 	}
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

@@ -63,6 +63,7 @@ func (r *run) judgeReceipt(by Actor, in Receipt) ReceiptResult {
 	t := c.trips[in.Trip]
 	switch {
 	case t == nil && in.State.Open():
+		c.missed.add(in.Trip, in.Version)
 		r.tell(by, Refused{Trip: in.Trip, Refusal: *refuse(NotFound, "trip_unknown", "The server has lost this trip. Ask for it again.")})
 		return ReceiptUnknown
 	case t == nil || in.Version <= t.Version:
@@ -81,6 +82,40 @@ func (r *run) judgeReceipt(by Actor, in Receipt) ReceiptResult {
 	}
 	r.record(lift, nil)
 	return result
+}
+
+// maxLost bounds the lost trips that are remembered; beyond it the first is forgotten.
+const maxLost = 1000
+
+// lostTrips remembers the versions that parties were told of trips which the ledger has
+// lost, for when they are asked for again: their versions go on. It is soft: phones
+// say it again. The zero value is ready.
+type lostTrips struct {
+	versions map[TripID]Version
+	order    []TripID // first come first
+}
+
+func (l *lostTrips) add(id TripID, told Version) {
+	old, known := l.versions[id]
+	if !known {
+		l.order = append(l.order, id)
+	}
+	if l.versions == nil {
+		l.versions = map[TripID]Version{}
+	}
+	l.versions[id] = max(old, told)
+	if len(l.order) > maxLost {
+		delete(l.versions, l.order[0])
+		l.order = l.order[1:]
+	}
+}
+
+// after is the version with which a trip begins; 0: with the first.
+func (l *lostTrips) after(id TripID) Version {
+	if told, known := l.versions[id]; known {
+		return told + 1
+	}
+	return 0
 }
 
 // progress is how far a trip in state s has come: a receipt takes a trip forward only.

@@ -68,6 +68,8 @@ type sim struct {
 	commands int
 	crashes  int
 	ended    map[State]int
+	told     map[Actor]map[TripID]Receipt // the newest of each trip that each party was told
+	losing   bool                         // the ledger has just lost facts and not all phones have been heard
 }
 
 const (
@@ -92,6 +94,7 @@ func newSim(seed uint64) *sim {
 		declined: map[string]bool{},
 		asked:    map[TripID]DriverID{},
 		ended:    map[State]int{},
+		told:     map[Actor]map[TripID]Receipt{},
 	}
 	s.world.replayEvery = 25
 	return s
@@ -328,6 +331,9 @@ func (s *sim) heard(out Outcome) error {
 		}
 	}
 	for _, n := range out.Notices {
+		if err := s.keepReceipts(n); err != nil {
+			return err
+		}
 		driver := n.To.Driver()
 		if driver == "" {
 			continue

@@ -142,6 +142,9 @@ func (s *stage) act(words []string) ([]Outcome, error) {
 		return []Outcome{out}, err
 	case "crash":
 		return nil, s.crash()
+	case "lose-facts": // lose-facts N: crash, and the ledger comes back without its last N facts
+		n, _ := strconv.Atoi(words[1])
+		return nil, s.world.loseTail(n)
 	}
 	in, err := s.input(words)
 	if err != nil {

@@ -127,6 +127,9 @@ func (w *world) checkVersions(facts []Fact) error {
 			w.last[id] = tripMark{version: b.Version, ended: mark.ended || next != "" && !next.Open()}
 			continue
 		}
+		if b, ok := f.Body.(TripRequested); ok && b.Version > 0 { // asked for again after it was lost
+			mark.version = b.Version - 1
+		}
 		if mark.ended {
 			return fmt.Errorf("fact %d (%s) changes trip %s, which has ended", f.Seq, f.Body.kind(), id)
 		}
@@ -141,6 +144,18 @@ func (w *world) checkVersions(facts []Fact) error {
 		}
 	}
 	return nil
+}
+
+// loseTail starts again from a journal that has lost its last n facts, as after a
+// fail-over to a server that lagged behind.
+func (w *world) loseTail(n int) error {
+	w.journal = w.journal[:len(w.journal)-min(n, len(w.journal))]
+	again, err := w.replayed()
+	if err != nil {
+		return err
+	}
+	w.core, w.last = again, map[TripID]tripMark{}
+	return w.checkVersions(w.journal)
 }
 
 // checkReplay: the journal on paper, read back, gives the same durable state; and
