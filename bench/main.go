@@ -35,6 +35,7 @@ var measures = []measure{
 	{[]string{"nearest8_road_county_p99"}, single(nearestCounty)},
 	{[]string{"nearest8_road_province_p99", "road_position_us", "closure_effective_ms"}, province},
 	{[]string{"road_province_rss_mb"}, single(provinceMemory)},
+	{[]string{"two_servers_any", "two_servers_right"}, twoServers},
 }
 
 // single makes a measure of one figure.
