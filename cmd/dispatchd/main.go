@@ -36,6 +36,7 @@ type cli struct {
 	Serve       serveCmd       `cmd:"" default:"withargs" help:"Run the server (the default)."`
 	Token       tokenCmd       `cmd:"" help:"Make a token for a driver, passenger, agent or operator."`
 	Import      importCmd      `cmd:"" help:"Turn places from elsewhere into what the server reads."`
+	Archive     archiveCmd     `cmd:"" help:"Print finished trips, one a line, as JSON."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running server whether it is ready; exit 0 if it is."`
 	Version     versionCmd     `cmd:"" help:"Say what this program was built from."`
 }
