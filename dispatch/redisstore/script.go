@@ -1,6 +1,8 @@
 package redisstore
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	_ "embed" // the scripts
 	"errors"
@@ -127,9 +129,9 @@ const (
 	// maxRetryPause spreads second attempts, so that many areas do not come back at once.
 	maxRetryPause = 50 * time.Millisecond
 	// copiesWait and bulkCopiesWait are how long replicas may take to have a change on
-	// their disks. They leave the master half of the time of the call.
+	// their disks. They leave the master half of the time of the call, and more.
 	copiesWait     = callTimeout / 2
-	bulkCopiesWait = bulkTimeout / 2
+	bulkCopiesWait = 2 * copiesWait
 )
 
 // errPending: it is written, and not on enough copies yet. Asking again waits again.
@@ -234,19 +236,33 @@ func perform(ctx context.Context, node *redis.Client, c call, eval func(context.
 	return answer, int(waited.Val()), waited.Err()
 }
 
-// waitElsewhere is perform with a safeguard left out.
-func waitElsewhere(ctx context.Context, node *redis.Client, c call, copies int, wait time.Duration) (*redis.Cmd, int, error) {
-	other := node.Conn()
-	defer other.Close()
-	if err := other.Ping(ctx).Err(); err != nil {
+// waitElsewhere is perform with a safeguard left out: WAIT comes by a connection that
+// has written nothing, for which whatever replicas have is enough. A server that
+// asks for a password is told it there, and then tells the truth now and then.
+func waitElsewhere(ctx context.Context, node *redis.Client, c call, copies int, wait time.Duration) (answer *redis.Cmd, acks int, err error) {
+	o := node.Options()
+	other, err := o.Dialer(ctx, o.Network, o.Addr)
+	if err != nil {
 		return nil, 0, err
 	}
-	answer := c.script.Run(ctx, node, c.keys, append([]any{c.echo[0], c.echo[1]}, c.args...)...)
+	defer other.Close()
+	lines := bufio.NewReader(other)
+	if o.Password != "" {
+		fmt.Fprintf(other, "AUTH %s %s\r\n", cmp.Or(o.Username, "default"), o.Password)
+		if _, err := lines.ReadString('\n'); err != nil {
+			return nil, 0, err
+		}
+	}
+	answer = c.script.Run(ctx, node, c.keys, append([]any{c.echo[0], c.echo[1]}, c.args...)...)
 	if err := answer.Err(); err != nil {
 		return answer, 0, err
 	}
-	acks, err := other.Wait(ctx, copies, wait).Result()
-	return answer, int(acks), err
+	fmt.Fprintf(other, "WAIT %d %d\r\n", copies, wait.Milliseconds())
+	line, err := lines.ReadString('\n')
+	if err == nil {
+		acks, err = strconv.Atoi(strings.Trim(line, ":\r\n"))
+	}
+	return answer, acks, err
 }
 
 // distrust closes every connection of the pool in which a reply came to the wrong
