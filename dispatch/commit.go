@@ -38,7 +38,7 @@ const (
 func (e *Engine) commit(ctx context.Context) error {
 	b := &e.hand
 	fault.Point("batch.decided")
-	if fault.Mutant("told_first") {
+	if e.mutant("told_first") {
 		e.tell(b)
 	}
 	for facts := range slices.Chunk(b.facts, MaxBatchFacts) {
@@ -46,7 +46,12 @@ func (e *Engine) commit(ctx context.Context) error {
 			return err
 		}
 	}
-	if !fault.Mutant("told_first") {
+	if len(b.facts) == 0 && slices.ContainsFunc(b.notices, mustArrive) {
+		if err := e.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	if !e.mutant("told_first") {
 		e.tell(b)
 	}
 	e.settle(b)
@@ -57,6 +62,15 @@ func (e *Engine) commit(ctx context.Context) error {
 	}
 	*b = batch{}
 	return nil
+}
+
+func mustArrive(n Notice) bool { return !n.Body.Lossy() }
+
+// confirm makes sure that nobody else writes the area, before somebody is told what
+// no append has confirmed: a writer that was stopped for a while and has not heard of
+// its successor yet would tell the truth of before.
+func (e *Engine) confirm(ctx context.Context) error {
+	return e.insist(ctx, "confirming the lease", ledgerTimeout, e.extend)
 }
 
 // tell passes on what may be known now.

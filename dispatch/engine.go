@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cuntong/fault"
 	"cuntong/geo"
 )
 
@@ -63,6 +64,7 @@ type Engine struct {
 	metrics *Metrics
 	leave   chan NodeID // takes the successor of a planned end, once
 	leaving sync.Once
+	mutant  func(string) bool // what is left out on purpose
 
 	notReady atomic.Pointer[error] // nil pointer: ready
 	stepping atomic.Int64          // when the step at hand began, in nanoseconds of the wall clock; 0: none is
@@ -93,7 +95,7 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 	}
 	cfg.setDefaults()
 	cfg.Log = cfg.Log.With("area", cfg.Area.ID)
-	e := &Engine{cfg: cfg, inbox: newInbox(), metrics: cfg.Metrics, leave: make(chan NodeID, 1)}
+	e := &Engine{cfg: cfg, inbox: newInbox(), metrics: cfg.Metrics, leave: make(chan NodeID, 1), mutant: fault.Mutant}
 	e.mirror = newMirrorer(cfg.Mirror, cfg.Metrics, cfg.Log)
 	e.setReady(errStarting)
 	return e, nil

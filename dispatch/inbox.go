@@ -55,7 +55,7 @@ func (b *inbox) add(came arrival) (reason string, again time.Duration) {
 		reason = shedNotReady
 	case q.len() >= room[c]:
 		reason = shedFull
-	case longest[c] > 0 && b.pace.wait(c, q.len()) > longest[c]:
+	case longest[c] > 0 && q.len() > 0 && b.pace.wait(c, q.len()) > longest[c]:
 		reason = shedWait
 	default:
 		q.push(came)

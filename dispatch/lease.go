@@ -58,19 +58,9 @@ func (e *Engine) ask(ctx context.Context) error {
 // renew keeps the lease. A store that does not answer is no reason to stop: every
 // append is fenced by the epoch.
 func (e *Engine) renew(ctx context.Context) error {
-	again := func(ctx context.Context) error {
-		epoch, err := e.cfg.Ledger.Acquire(ctx)
-		switch {
-		case err == nil:
-			e.epoch = epoch
-		case errors.Is(err, ErrHeld):
-			err = fmt.Errorf("%w: %w", ErrFenced, err)
-		}
-		return err
-	}
-	err := e.once(ctx, ledgerTimeout, again)
+	err := e.once(ctx, ledgerTimeout, e.extend)
 	if errors.Is(err, ErrBehind) {
-		err = e.insist(ctx, "mending the journal", ledgerTimeout, again)
+		err = e.insist(ctx, "mending the journal", ledgerTimeout, e.extend)
 	}
 	fault.Point("lease.renewed")
 	switch {
@@ -85,6 +75,18 @@ func (e *Engine) renew(ctx context.Context) error {
 		e.stalled("renewing the lease", 1, err)
 	}
 	return nil
+}
+
+// extend asks for more of the lease that is held.
+func (e *Engine) extend(ctx context.Context) error {
+	epoch, err := e.cfg.Ledger.Acquire(ctx)
+	switch {
+	case err == nil:
+		e.epoch = epoch
+	case errors.Is(err, ErrHeld):
+		err = fmt.Errorf("%w: %w", ErrFenced, err)
+	}
+	return err
 }
 
 // finish ends a planned run: what waits is brought to its end and the lease is given

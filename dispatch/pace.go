@@ -28,8 +28,13 @@ type stepTimes struct {
 	all  time.Duration // recording and telling included
 }
 
-// learnOne part in so many of what is known is replaced by what a step has shown.
-const learnOne = 8
+const (
+	// learnOne part in so many of what is known is replaced by what a step has shown.
+	learnOne = 8
+	// longestAround is the most that one step says about the next: when it stood still
+	// because Redis was away, that says nothing.
+	longestAround = time.Second
+)
 
 // learn takes what a step has shown.
 func (p *pace) learn(step stepTimes) {
@@ -38,7 +43,7 @@ func (p *pace) learn(step stepTimes) {
 			continue
 		}
 		p.each[c] = blend(p.each[c], step.took[c]/time.Duration(step.done[c]))
-		p.around[c] = blend(p.around[c], step.all-step.took[c])
+		p.around[c] = blend(p.around[c], min(step.all-step.took[c], longestAround))
 	}
 }
 
