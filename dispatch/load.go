@@ -102,6 +102,7 @@ func (e *Engine) readAll(ctx context.Context) error {
 		return err
 	}
 	core := NewCore(e.cfg.Area, e.cfg.Rules, e.cfg.Router)
+	core.Border(e.cfg.Neighbours)
 	core.watchEnd = e.ended.add
 	if snapshot != nil {
 		if err := core.Restore(snapshot); err != nil {
