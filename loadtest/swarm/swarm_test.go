@@ -214,6 +214,9 @@ func TestSwarmKnowsTwoAddresses(t *testing.T) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.newest < 5 {
+		t.Errorf("%d of the receipts given back were the newest", f.newest)
+	}
 	for _, server := range []string{f.server.Listener.Addr().String(), f.other.Listener.Addr().String()} {
 		if f.hosts[server] < 15 {
 			t.Errorf("connections by address: %v, want a fair share at %s", f.hosts, server)
