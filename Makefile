@@ -59,6 +59,10 @@ eval: ## Compare ways of matching on a real road network; table, out/eval.json a
 load: build ## Load a server of its own for 60 s with 1,000 drivers; report in out/load.html
 	@scripts/load
 
+.PHONY: examples
+examples: setup ## Start the Sentinel and the Cluster example of deploy/ on loopback, with two servers each, and kill a master
+	@scripts/examples
+
 .PHONY: simulate
 simulate: ## Simulate 400 mornings of the core instead of a few
 	SEEDS=400 go test -run TestSimulation -v -timeout 60m ./dispatch
