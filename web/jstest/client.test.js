@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { backoff, Client, comeBack, decode, encode, FIRST_MS, FrameError, LAST_MS, leastWait, MAX_ASKED, MAX_FRAME, MAX_TRIPS, Newest, PROTOCOL, SUBPROTOCOL } from '../static/client.js';
+import { backoff, Client, comeBack, decode, encode, FIRST_MS, FrameError, LAST_MS, leastWait, MAX_ASKED, MAX_FRAME, MAX_TRIPS, MAX_RECEIPTS, Newest, PROTOCOL, Receipts, SUBPROTOCOL } from '../static/client.js';
 import { FakeClock, FakeSocket, settle } from './fake.js';
 
 const WELCOME = { session: 's', role: 'operator', id: 'o1', area: 'liping', server_time: 1, heartbeat_s: 25, protocol: PROTOCOL };
 
 /** A client with everything in hand: its sockets, links and boards are kept in lists. */
-function rig({ token = async () => 'secret', random = () => 0.5, open } = {}) {
+function rig({ token = async () => 'secret', random = () => 0.5, open, url = 'ws://here/ws' } = {}) {
   const r = { clock: new FakeClock(), sockets: [], links: [], boards: [], roads: [], refusals: [] };
   r.client = new Client({
-    url: 'ws://here/ws',
+    url,
     token,
     random,
     clock: r.clock,
@@ -376,4 +376,60 @@ test('no more commands wait than the server takes, and stopping ends the waiting
   r.client.stop();
   await settle();
   assert.equal(answers.filter((c) => c === 'lost').length, MAX_ASKED);
+});
+
+test('a truth in the middle of a connection takes the place of the first', async () => {
+  const r = await live();
+  const answer = r.client.ask('cancel', { trip: 't1', why: 'other' });
+  const sent = r.socket().sent.length;
+  r.socket().say('trip', { trip: 't1', version: 9, state: 'parked' });
+  r.socket().say('truth', { at: 2, trips: [{ trip: 't1', version: 2, state: 'requested' }] });
+  assert.equal(r.socket().sent.length, sent, 'nothing is sent again');
+  r.socket().say('board', { at: 3, waiting: [{ trip: 't1', version: 3, state: 'parked' }] });
+  assert.equal(r.boards.at(-1).waiting[0].version, 3);
+  r.socket().say('done', { trip: 't1', version: 4, state: 'cancelled' }, r.socket().sent.at(-1).id);
+  assert.equal((await answer).done.state, 'cancelled');
+});
+
+test('receipts are given back on every return', async () => {
+  const r = await live();
+  const trip = (id, version, state) => ({ trip: id, version, state, receipt: `${id}/${version}` });
+  r.socket().say('truth', { at: 2, trips: [trip('t1', 3, 'assigned'), { trip: 't0', version: 1, state: 'parked' }] });
+  r.socket().say('trip', trip('t2', 1, 'requested'));
+  r.socket().say('trip', trip('t1', 2, 'offered')); // late
+  r.socket().say('trip', trip('t2', 4, 'completed'));
+  const back = async () => {
+    r.socket().die(1006);
+    await r.clock.pass(r.link().ms);
+    r.socket().open();
+    return r.socket().sent[0].b.receipts;
+  };
+  assert.deepEqual(await back(), ['t2/4', 't1/3']);
+  await r.clock.pass(61 * 60_000);
+  assert.deepEqual(await back(), ['t1/3'], 'one that ended an hour ago is of no use');
+});
+
+test('receipts are bounded in number and in room', () => {
+  const receipts = new Receipts();
+  assert.equal(receipts.all(0), undefined);
+  for (let i = 0; i <= MAX_RECEIPTS; i++) receipts.take({ trip: `t${i}`, version: 1, state: 'parked', receipt: `r${i}` }, 0);
+  const texts = receipts.all(0);
+  assert.equal(texts.length, MAX_RECEIPTS);
+  assert.equal(texts[0], `r${MAX_RECEIPTS}`);
+  assert.ok(!texts.includes('r0'));
+  for (let i = 0; i < MAX_RECEIPTS; i++) receipts.take({ trip: `x${i}`, version: 1, state: 'parked', receipt: 'x'.repeat(280) }, 0);
+  assert.ok(JSON.stringify(receipts.all(0)).length <= 1500);
+  receipts.take({ trip: 'y', version: 1, state: 'parked', receipt: 'y'.repeat(281) }, 0);
+  receipts.take({ trip: 'z', version: 1, state: 'parked', receipt: 7 }, 0);
+  receipts.take(null, 0);
+  assert.ok(receipts.all(0).every((text) => text[0] === 'x'));
+});
+
+test('with several addresses it goes to another one every time', async () => {
+  const r = await live({ url: ['ws://a/ws', 'ws://b/ws', 'ws://c/ws'], random: () => 0 });
+  for (let i = 0; i < 3; i++) {
+    r.socket().die(1006);
+    await r.clock.pass(r.link().ms + 1);
+  }
+  assert.deepEqual(r.sockets.map((s) => s.url), ['ws://a/ws', 'ws://b/ws', 'ws://c/ws', 'ws://a/ws']);
 });

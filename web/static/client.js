@@ -12,6 +12,12 @@ export const MAX_FRAME = 2 << 20;
 export const MAX_ASKED = 16;
 /** How many trips are remembered for their versions. */
 export const MAX_TRIPS = 1000;
+/** How many receipts are given back in hello, how long the longest is, and what room they may take. */
+export const MAX_RECEIPTS = 20;
+const MAX_RECEIPT = 280;
+const RECEIPT_ROOM = 1500;
+/** How long the receipt of a trip that has ended is kept. */
+const KEEP_RECEIPT_MS = 60 * 60_000;
 
 /** Back-off: full jitter over a ceiling that doubles from FIRST to LAST. */
 export const FIRST_MS = 500;
@@ -114,6 +120,36 @@ export class Newest {
 }
 
 /**
+ * The newest receipt of every trip of one's own: what the server said of it, sealed by
+ * the server. They are given back in hello, in case the server has lost something.
+ */
+export class Receipts {
+  #kept = new Map();
+
+  /** Takes the receipt of a trip, if it has one. */
+  take(trip, now) {
+    const text = trip?.receipt;
+    if (typeof text !== 'string' || text === '' || text.length > MAX_RECEIPT) return;
+    if (this.#kept.get(trip.trip)?.version > trip.version) return;
+    const over = ['completed', 'cancelled', 'unserved'].includes(trip.state);
+    this.#kept.delete(trip.trip);
+    this.#kept.set(trip.trip, { version: trip.version, text, ended: over ? now : null });
+    if (this.#kept.size > MAX_RECEIPTS) this.#kept.delete(this.#kept.keys().next().value);
+  }
+
+  /** Returns those to be given back, newest first; undefined when there are none. */
+  all(now) {
+    const texts = [];
+    let room = RECEIPT_ROOM;
+    for (const [trip, { text, ended }] of [...this.#kept].reverse()) {
+      if (ended !== null && now - ended > KEEP_RECEIPT_MS) this.#kept.delete(trip);
+      else if ((room -= text.length + 3) >= 0) texts.push(text);
+    }
+    return texts.length ? texts : undefined;
+  }
+}
+
+/**
  * Client keeps one connection for an operator who watches.
  *
  * on.link(state, detail) is called with every change of:
@@ -128,20 +164,27 @@ export class Newest {
  * the roads concerns. on.refused(body) with every refusal that answers no command.
  */
 export class Client {
-  #url; #token; #on; #open; #clock; #random;
+  #urls; #token; #on; #open; #clock; #random;
   #socket = null; #run = 0; #timer = null; #beat = null;
   #failures = 0; #liveAt = 0; #heardAt = 0; #boardAt = 0; #drainMs = null;
   #newest = new Newest();
+  #receipts = new Receipts();
+  #server = 0;
   #asked = new Map(); #told = false; #count = 0; #name = '';
 
-  /** token() returns a promise of a token, '' when a person has to give one first. */
+  /**
+   * url is the server's address, or a list of several servers' addresses: after every
+   * connection that ended, and every one that could not be made, another one is tried.
+   * token() returns a promise of a token, '' when a person has to give one first.
+   */
   constructor({ url, token, on, open, clock = globalThis, random = Math.random }) {
-    this.#url = url;
+    this.#urls = [url].flat();
     this.#token = token;
     this.#on = on;
     this.#open = open ?? ((u, p) => new WebSocket(u, p));
     this.#clock = clock;
     this.#random = random;
+    this.#server = Math.floor(random() * this.#urls.length);
     this.#name = Math.floor(random() * 2 ** 40).toString(36);
   }
 
@@ -230,7 +273,7 @@ export class Client {
   #dial(run, token) {
     let socket;
     try {
-      socket = this.#open(this.#url, [SUBPROTOCOL]);
+      socket = this.#open(this.#urls[this.#server], [SUBPROTOCOL]);
     } catch {
       this.#later(0, 0);
       return;
@@ -249,7 +292,7 @@ export class Client {
 
   #hello(token) {
     this.#heardAt = this.#now();
-    this.#send('hello', { token, now_ms: this.#now(), client: PROGRAM });
+    this.#send('hello', { token, now_ms: this.#now(), client: PROGRAM, receipts: this.#receipts.all(this.#now()) });
   }
 
   #send(type, body, id) {
@@ -292,7 +335,7 @@ export class Client {
     switch (t) {
       case 'welcome': return this.#welcomed(b);
       case 'truth': return this.#truth(b);
-      case 'trip': return void this.#newest.take(b);
+      case 'trip': return void this.#trip(b);
       case 'board': return this.#board(b);
       case 'drain': return void (this.#drainMs = clamp(b.come_back_after_ms, 0, LONGEST_DRAIN_MS));
       case 'road': return this.#on.road?.(b);
@@ -311,9 +354,15 @@ export class Client {
     this.#send('watch', { on: true });
   }
 
+  #trip(b) {
+    this.#newest.take(b);
+    this.#receipts.take(b, this.#now());
+  }
+
+  // It may come again at any time. Commands are sent again after the first one only.
   #truth(b) {
     this.#newest.clear();
-    if (Array.isArray(b.trips)) for (const trip of b.trips) this.#newest.take(trip);
+    if (Array.isArray(b.trips)) for (const trip of b.trips) this.#trip(trip);
     if (this.#told) return;
     this.#told = true;
     for (const [id, { type, body }] of this.#asked) this.#send(type, body, id);
@@ -346,10 +395,17 @@ export class Client {
   #later(code, least) {
     if (this.#liveAt && this.#now() - this.#liveAt >= STEADY_MS) this.#failures = 0;
     this.#liveAt = 0;
+    this.#elsewhere();
     const planned = this.#drainMs !== null;
     const ms = planned ? this.#drainMs : least + backoff(this.#failures++, this.#random);
     this.#timer = this.#clock.setTimeout(() => this.#connect(), ms);
     this.#on.link('waiting', { ms, code, planned });
+  }
+
+  // Any of the others: those who leave a server together do not all go to its neighbour.
+  #elsewhere() {
+    const others = this.#urls.length - 1;
+    if (others > 0) this.#server = (this.#server + 1 + Math.floor(this.#random() * others)) % (others + 1);
   }
 }
 
