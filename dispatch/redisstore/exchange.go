@@ -49,7 +49,7 @@ const (
 	PostLife = 3 * time.Minute
 
 	// mailBytes bounds what one Receive brings along, but for its last letter.
-	mailBytes = 4 << 20
+	mailBytes = 1 << 20
 	// maxListen is how long one question waits for a letter. A wait that was given up
 	// keeps its connection for so long, and a server that stands still is noticed within it.
 	maxListen = 500 * time.Millisecond

@@ -60,7 +60,7 @@ func lettersOverAFailOver(t *testing.T, url string, master func(key string) *red
 			}
 		}
 	})
-	next, twice, errs := 0, 0, 0
+	next, twice, errs, killed := 0, 0, 0, false
 	var after dispatch.LetterID
 	for next < each && ctx.Err() == nil {
 		letters, err := to.Exchange().Receive(ctx, area, after, time.Second)
@@ -79,15 +79,15 @@ func lettersOverAFailOver(t *testing.T, url string, master func(key string) *red
 			}
 			after = l.ID
 		}
-		if next == each/2 && half != nil {
+		if next == each/2 && !killed {
 			server := master(keys{area}.inbox())
 			t.Logf("%s dies", server.Addr)
 			server.Kill()
 			close(half)
-			half = nil
+			killed = true
 		}
 	}
-	if half != nil {
+	if !killed {
 		close(half)
 	}
 	all.Wait()
