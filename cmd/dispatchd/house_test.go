@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	"chaos/stage":                   {"chaos/plan", "chaos/proxy", "dispatch/redisstore/redistest"},
 	"chaos":                         {"chaos/history", "chaos/oracle", "chaos/phone", "chaos/plan", "chaos/stage", "dispatch", "dispatch/redisstore", "geo"},
 	"eval":                          {"dispatch", "geo", "geo/road", "geo/road/osm"},
-	"bench":                         {"dispatch", "dispatch/redisstore", "geo", "geo/road", "geo/road/terrain", "ws", "ws/wire"},
+	"bench":                         {"dispatch", "dispatch/redisstore", "dispatch/redisstore/redistest", "geo", "geo/road", "geo/road/terrain", "ws", "ws/wire"},
 }
 
 // TestArrows fails on an import that the design does not draw.
