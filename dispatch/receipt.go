@@ -1,6 +1,9 @@
 package dispatch
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Receipt is what a party was told of a trip, as its phone kept it. The hub has
 // checked that this server said so.
@@ -62,12 +65,12 @@ func (r *run) judgeReceipt(by Actor, in Receipt) ReceiptResult {
 	c := r.core
 	t := c.trips[in.Trip]
 	switch {
-	case t == nil && in.State.Open():
+	case t == nil && in.State.Open() && !c.mayHaveForgotten(in.At):
 		c.missed.add(in.Trip, in.Version)
 		r.tell(by, Refused{Trip: in.Trip, Refusal: *refuse(NotFound, "trip_unknown", "The server has lost this trip. Ask for it again.")})
 		return ReceiptUnknown
 	case t == nil || in.Version <= t.Version:
-		return ReceiptKnown // a trip that is over and no longer in memory is nobody's loss
+		return ReceiptKnown // a trip that is over, in memory or not, is nobody's loss
 	case in.Version-t.Version > maxLift:
 		return ReceiptConflict
 	}
@@ -82,6 +85,19 @@ func (r *run) judgeReceipt(by Actor, in Receipt) ReceiptResult {
 	}
 	r.record(lift, nil)
 	return result
+}
+
+// toldLate is by how much a phone may have been told of a state that was no more.
+const toldLate = time.Minute
+
+// mayHaveForgotten says whether a trip that was open at a moment may have ended since
+// and not be in memory any more: ended trips are forgotten in the order of their ends.
+// Somebody whose phone was off while he rode home must not be told to ask again.
+func (c *Core) mayHaveForgotten(at Instant) bool {
+	if len(c.ended) < c.rules.KeepEnded {
+		return false // none ever was
+	}
+	return len(c.ended) == 0 || at <= c.trips[c.ended[0]].Since.Add(toldLate)
 }
 
 // maxLost bounds the lost trips that are remembered; beyond it the first is forgotten.

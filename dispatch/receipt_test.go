@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"cuntong/geo"
 )
@@ -163,6 +164,39 @@ func TestReceiptsOfEveryState(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// Somebody whose phone was off while he rode home, and whose trip is no longer in
+// memory, is not told that it was lost.
+func TestAReceiptOfATripThatEndedLongAgo(t *testing.T) {
+	for _, c := range []struct {
+		keep int
+		told time.Duration // after the other trips ended
+		want ReceiptResult
+	}{{2, -2 * time.Hour, ReceiptKnown}, {2, 2 * time.Hour, ReceiptUnknown}, {10, -2 * time.Hour, ReceiptUnknown}, {0, 2 * time.Hour, ReceiptKnown}} {
+		rules := DefaultRules()
+		rules.KeepEnded = c.keep
+		w := newWorld(rules)
+		agent := Actor{Role: RoleAgent, ID: "a1"}
+		for i := range 4 {
+			id := TripID(fmt.Sprintf("t%d", i))
+			for _, in := range []Input{
+				Request{Command: Command{By: agent}, Trip: id, Order: Order{Product: ProductSolo, Load: Load{Seats: 1},
+					Pickup: Place{Point: geo.Point{Lat: 26, Lon: 109}}, Dropoff: Place{Point: geo.Point{Lat: 26.2, Lon: 109}}}},
+				Cancel{Command: Command{By: agent}, Trip: id, Why: ReasonMistake},
+			} {
+				if _, err := w.step(in); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		told := w.now.Add(c.told)
+		w.now = w.now.Add(5 * time.Hour)
+		out, err := w.step(Hello{By: agent, Receipts: []Receipt{{Trip: "gone", Version: 5, State: Riding, Driver: "d1", At: told}}})
+		if err != nil || out.Receipts[0] != c.want {
+			t.Errorf("%d kept, told %v after they ended: %v, want %s (%v)", c.keep, c.told, out.Receipts, c.want, err)
 		}
 	}
 }
