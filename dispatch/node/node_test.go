@@ -144,3 +144,34 @@ func TestHandOver(t *testing.T) {
 		w.until("ready", func() bool { return one.node.Ready() == nil })
 	})
 }
+
+// TestWhoTravels: who is at which server goes with the area, so that nobody misses a
+// notice while nothing is asked for anew.
+func TestWhoTravels(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		one, three := w.start("a", "1"), w.start("c", "1")
+		w.spread(one, three)
+		one.hub.deaf, three.hub.deaf = true, true
+		riders := map[*server][]phone{}
+		for _, a := range w.areas {
+			for _, s := range []*server{one, three} {
+				p := s.connect(a.ID, dispatch.RoleAgent, "at-"+string(s.id))
+				p.ask(dispatch.TripID("t-"+string(s.id)), 26.01)
+				p.done(dispatch.CommandID("ask-t-" + string(s.id)))
+				riders[s] = append(riders[s], p)
+			}
+		}
+		two := w.start("b", "1")
+		w.spread(one, two, three)
+		for _, area := range two.written() {
+			driver := two.connect(area, dispatch.RoleDriver, "d1")
+			driver.duty(26)
+			driver.accept("t-a~1")
+			for _, p := range riders[one] {
+				if p.area.id == area {
+					p.state("t-a~1", dispatch.Assigned)
+				}
+			}
+		}
+	})
+}

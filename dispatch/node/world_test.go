@@ -224,6 +224,7 @@ type fakeHub struct {
 	heard     map[dispatch.Actor][]dispatch.NoticeBody
 	here      map[geo.AreaID][]dispatch.Actor
 	refreshed int
+	deaf      bool // does not do what Refresh asks for
 }
 
 func (h *fakeHub) Teller(area geo.AreaID) dispatch.Teller { return hubTeller{h, area} }
@@ -247,6 +248,9 @@ func (h *fakeHub) Refresh(area geo.AreaID) {
 	h.mu.Lock()
 	h.refreshed++
 	parties := slices.Clone(h.here[area])
+	if h.deaf {
+		parties = nil
+	}
 	h.mu.Unlock()
 	for _, p := range parties {
 		_ = h.server.area(area).Submit(dispatch.Hello{By: p})
