@@ -284,3 +284,17 @@ func BenchmarkReceipt(b *testing.B) {
 		s.give(passenger, assigned)
 	}
 }
+
+// What an area told before its driver was lent is a receipt of that area, whenever it is written.
+func TestReceiptOfTheAreaThatTold(t *testing.T) {
+	w, _ := newTwoAreas(t)
+	p := w.connect(driver1)
+	c := w.hub.directory.find(driver1, nil)[0]
+	w.area.tell(driver1, elsewhere(kaili))
+	p.want(wire.TypeTruth)
+	trip := fullTrip(dispatch.Assigned)
+	f, ok := c.toFrame(told{body: dispatch.TripTold{Trip: trip}, area: leishan})
+	if r, _ := w.hub.sealer.take(driver1, f.Body.(wire.Trip).Receipt); !ok || r.area != leishan {
+		t.Errorf("a receipt of %q, want that of the area that told it", r.area)
+	}
+}
