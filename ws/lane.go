@@ -104,14 +104,17 @@ func (l *lanes) refuses(body dispatch.NoticeBody) string {
 	case dispatch.Done:
 		return l.answered(string(b.ID))
 	case dispatch.Refused:
-		if b.ID == "" {
-			return l.answered(question(b.Trip))
+		if b.ID != "" {
+			return l.answered(string(b.ID))
 		}
-		return l.answered(string(b.ID))
+		if unasked := l.answered(question(b.Trip)); !l.awaitsTruth() {
+			return unasked
+		}
+		// It may be about a receipt that came with the hello.
 	case dispatch.RouteTold:
 		return l.answered(question(b.Trip))
 	case dispatch.Truth:
-		if l.truth != truthWanted && !l.renewing {
+		if !l.awaitsTruth() {
 			return dropUnasked
 		}
 		l.truth, l.renewing = truthTold, false
@@ -209,11 +212,14 @@ func (l *lanes) renew() bool {
 	return true
 }
 
+// awaitsTruth says whether a truth has been asked for and not come yet.
+func (l *lanes) awaitsTruth() bool { return l.truth == truthWanted || l.renewing }
+
 // wants says what the engine is to be asked for: the truth, a board.
 func (l *lanes) wants() (truth, board bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return (l.truth == truthWanted || l.renewing) && l.ending == 0, l.watching && l.ending == 0
+	return l.awaitsTruth() && l.ending == 0, l.watching && l.ending == 0
 }
 
 // watch turns boards on or off.

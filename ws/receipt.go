@@ -212,6 +212,13 @@ func (k *kept) keep(r areaReceipt) {
 	k.list = append(k.list, r)
 }
 
+// drop forgets the receipt of a trip.
+func (k *kept) drop(area geo.AreaID, trip dispatch.TripID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.list = slices.DeleteFunc(k.list, func(r areaReceipt) bool { return r.area == area && r.Trip == trip })
+}
+
 // least is the receipt that is missed least.
 func (k *kept) least() int {
 	return max(0, slices.IndexFunc(k.list, func(r areaReceipt) bool { return !r.State.Open() }))
@@ -251,7 +258,7 @@ func (c *conn) hello(p *party) dispatch.Hello {
 	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall)}
 }
 
-// stamp gives receipts with the trips of a frame. It is called by the writer.
+// stamp gives receipts with the trips of a frame, and forgets those of lost trips. It is called by the writer.
 func (c *conn) stamp(f *wire.ServerFrame, next told, now dispatch.Instant) {
 	switch b := next.body.(type) {
 	case dispatch.TripTold:
@@ -266,6 +273,10 @@ func (c *conn) stamp(f *wire.ServerFrame, next told, now dispatch.Instant) {
 				views = views[1:]
 			}
 			trips[i].Receipt = c.receipt(next.area, &views[0], now)
+		}
+	case dispatch.Refused:
+		if b.ID == "" && b.Refusal.Code == "trip_unknown" {
+			c.kept.drop(next.area, b.Trip) // it is lost, and its receipt of no more use
 		}
 	}
 }

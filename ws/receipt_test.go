@@ -68,6 +68,7 @@ func TestReceiptsThatAreNotTaken(t *testing.T) {
 		{"the secret is still in use", []Key{young, old}, passenger, text, receiptTaken},
 		{"the secret is out of use", []Key{young}, passenger, text, receiptSeal},
 		{"somebody else's", []Key{old}, agent, text, receiptSeal},
+		{"somebody else's of the same role", []Key{old}, dispatch.Actor{Role: passenger.Role, ID: "p2"}, text, receiptSeal},
 		{"somebody else's of the same name", []Key{old}, dispatch.Actor{Role: dispatch.RoleDriver, ID: passenger.ID}, text, receiptSeal},
 		{"no secret at all", nil, passenger, text, receiptSeal},
 		{"empty", []Key{old}, passenger, "", receiptUnreadable},
@@ -296,5 +297,30 @@ func TestReceiptOfTheAreaThatTold(t *testing.T) {
 	f, ok := c.toFrame(told{body: dispatch.TripTold{Trip: trip}, area: leishan})
 	if r, _ := w.hub.sealer.take(driver1, f.Body.(wire.Trip).Receipt); !ok || r.area != leishan {
 		t.Errorf("a receipt of %q, want that of the area that told it", r.area)
+	}
+}
+
+// A trip that the area has lost, by a receipt, is made known to the phone that gave it,
+// and its receipt goes no further.
+func TestLostTripIsMadeKnown(t *testing.T) {
+	w := newWorld(t)
+	receipt := w.hub.sealer.give(passenger, assigned)
+	w.area.set(func(a *fakeArea) {
+		a.before = []dispatch.NoticeBody{dispatch.Refused{Trip: "t1", Refusal: dispatch.Refusal{Kind: dispatch.NotFound, Code: "trip_unknown", Say: "Lost."}}}
+	})
+	p := w.dial(w.token(passenger))
+	p.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli(), Receipts: []string{receipt}})
+	p.want(wire.TypeWelcome)
+	if lost := p.wantRefused("", "trip_unknown"); lost.Trip != "t1" {
+		t.Errorf("refused %+v", lost)
+	}
+	p.want(wire.TypeTruth)
+	w.area.set(func(a *fakeArea) { a.inputs, a.before = nil, nil })
+	w.area.tell(passenger, dispatch.Refused{Trip: "t1", Refusal: dispatch.Refusal{Kind: dispatch.NotFound, Code: "trip_unknown", Say: "Somebody else asked."}})
+	p.quiet()
+	w.hub.Refresh(leishan)
+	p.want(wire.TypeTruth)
+	if got := receiptTrips(w.area.got()[0]); got != "" {
+		t.Errorf("the receipt of a lost trip was given again: %q", got)
 	}
 }

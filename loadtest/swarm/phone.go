@@ -179,6 +179,9 @@ func (p *phone) read(f wire.ServerFrame, at time.Time, r role) {
 		}
 	case wire.Refused:
 		p.swarm.tally.refused(body.Kind, body.Code)
+		if f.Re == "" && body.Code == "trip_unknown" {
+			p.link.pocket.drop(body.Trip)
+		}
 		if f.Re == "" || p.again(f.Re, body, at) {
 			return
 		}

@@ -407,6 +407,8 @@ test('receipts are given back on every return', async () => {
   assert.deepEqual(await back(), ['t2/4', 't1/3']);
   await r.clock.pass(61 * 60_000);
   assert.deepEqual(await back(), ['t1/3'], 'one that ended an hour ago is of no use');
+  r.socket().say('refused', { kind: 'not_found', code: 'trip_unknown', say: '', trip: 't1' });
+  assert.equal(await back(), undefined, 'nor is that of a trip that is lost');
 });
 
 test('receipts are bounded in number and in room', () => {

@@ -137,6 +137,11 @@ export class Receipts {
     if (this.#kept.size > MAX_RECEIPTS) this.#kept.delete(this.#kept.keys().next().value);
   }
 
+  /** Forgets the receipt of a trip that the server has lost. */
+  drop(trip) {
+    this.#kept.delete(trip);
+  }
+
   /** Returns those to be given back, newest first; undefined when there are none. */
   all(now) {
     const texts = [];
@@ -340,7 +345,7 @@ export class Client {
       case 'drain': return void (this.#drainMs = clamp(b.come_back_after_ms, 0, LONGEST_DRAIN_MS));
       case 'road': return this.#on.road?.(b);
       case 'done': return void this.#answered(re, { done: b });
-      case 'refused': return this.#answered(re, { refused: b }) ? undefined : this.#on.refused?.(b);
+      case 'refused': return this.#refused(re, b);
     }
   }
 
@@ -352,6 +357,12 @@ export class Client {
     this.#newest.clear();
     this.#on.link('live', { welcome: b });
     this.#send('watch', { on: true });
+  }
+
+  #refused(re, b) {
+    if (this.#answered(re, { refused: b })) return;
+    if (b.code === 'trip_unknown') this.#receipts.drop(b.trip);
+    this.#on.refused?.(b);
   }
 
   #trip(b) {
