@@ -176,6 +176,14 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // start runs an engine until the test ends or stop is called.
 func start(t *testing.T, store *redisstore.Store, change func(*dispatch.EngineConfig)) *bench {
 	t.Helper()
+	b := build(t, store, change)
+	b.run(t)
+	return b
+}
+
+// build makes an engine that does not run yet.
+func build(t *testing.T, store *redisstore.Store, change func(*dispatch.EngineConfig)) *bench {
+	t.Helper()
 	area := store.Area("test")
 	b := &bench{ledger: &switchable{Ledger: area}, reg: prometheus.NewRegistry(), ended: make(chan error, 1)}
 	b.ears = &ears{ledger: b.ledger}
@@ -197,6 +205,12 @@ func start(t *testing.T, store *redisstore.Store, change func(*dispatch.EngineCo
 	if b.Engine, err = dispatch.NewEngine(cfg); err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// run lets an engine run, and waits until it is ready.
+func (b *bench) run(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
 	go func() { b.ended <- b.Run(ctx) }()
@@ -210,7 +224,6 @@ func start(t *testing.T, store *redisstore.Store, change func(*dispatch.EngineCo
 		}
 	})
 	until(t, "the engine is ready", func() bool { return b.Ready() == nil })
-	return b
 }
 
 // end waits for the engine's own end.

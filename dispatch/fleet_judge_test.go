@@ -12,7 +12,8 @@ type arbiter struct {
 	fleet *fleet
 	// said holds what anybody was told of each trip, by version: it must be in the journal at the end.
 	said   map[TripID]map[Version]saying
-	ended  map[TripID]bool // told as ended
+	ended  map[TripID]bool         // told as ended
+	onDuty map[DriverID]geo.AreaID // where, at the end
 	steps  int
 	worst  time.Duration // the latest that a deadline was acted on
 	checks int
@@ -25,7 +26,7 @@ type saying struct {
 }
 
 func newArbiter(f *fleet) *arbiter {
-	return &arbiter{fleet: f, said: map[TripID]map[Version]saying{}, ended: map[TripID]bool{}}
+	return &arbiter{fleet: f, said: map[TripID]map[Version]saying{}, ended: map[TripID]bool{}, onDuty: map[DriverID]geo.AreaID{}}
 }
 
 // told sees every notice as it leaves.
@@ -83,6 +84,7 @@ func (j *arbiter) truth(l *life, to Actor) {
 	for _, k := range knew {
 		t := l.engine.core.trips[k.trip]
 		switch {
+		case j.fleet.askedIn[k.trip] != l.area:
 		case t != nil && t.Version < k.version:
 			j.fleet.fail("%s knew version %d of trip %s and is told the truth at version %d", to, k.version, k.trip, t.Version)
 		case t == nil && !j.ended[k.trip]:
@@ -118,7 +120,7 @@ func (j *arbiter) stepped(l *life) {
 	}
 }
 
-// drivers: nobody has two offers or rides over all areas.
+// drivers: nobody is on duty in two areas, let alone asked or driving in both.
 func (j *arbiter) drivers() {
 	busy := map[DriverID]geo.AreaID{}
 	for _, a := range j.fleet.areas {
@@ -126,12 +128,9 @@ func (j *arbiter) drivers() {
 		if l == nil || a.writer != l.ledger.token || len(l.engine.hand.facts) > 0 {
 			continue
 		}
-		for id, d := range l.engine.core.drivers {
-			if d.Free() {
-				continue
-			}
+		for id := range l.engine.core.drivers {
 			if other, ok := busy[id]; ok {
-				j.fleet.fail("driver %s has something to do in area %s and in area %s", id, other, a.geo.ID)
+				j.fleet.fail("driver %s is on duty in area %s and in area %s", id, other, a.geo.ID)
 			}
 			busy[id] = a.geo.ID
 		}
@@ -141,6 +140,7 @@ func (j *arbiter) drivers() {
 // audit reads the whole journal of an area and compares it with what was told.
 func (j *arbiter) audit(a *fleetArea) error {
 	core := NewCore(a.geo, j.fleet.rules(), geo.NewCrow())
+	core.Border(j.fleet.lands)
 	caused := map[commandKey]Seq{}
 	versions := map[TripID]Version{}
 	offered := map[TripID]OfferMade{}
@@ -194,6 +194,12 @@ func (j *arbiter) audit(a *fleetArea) error {
 			return fmt.Errorf("trip %s has not ended: it is %s", id, t.State)
 		}
 	}
+	for id := range core.drivers {
+		if other, ok := j.onDuty[id]; ok {
+			return fmt.Errorf("driver %s is on duty here and in area %s", id, other)
+		}
+		j.onDuty[id] = a.geo.ID
+	}
 	return nil
 }
 
@@ -202,6 +208,11 @@ func (j *arbiter) verdict() error {
 	for _, a := range j.fleet.areas {
 		if err := j.audit(a); err != nil {
 			return fmt.Errorf("area %s: %w", a.geo.ID, err)
+		}
+	}
+	for _, p := range j.fleet.people {
+		if _, ok := j.onDuty[p.who.Driver()]; p.onDuty && !ok {
+			return fmt.Errorf("driver %s was told that he is on duty, and is so nowhere", p.who)
 		}
 	}
 	for id := range j.said {

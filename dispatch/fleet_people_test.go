@@ -134,7 +134,7 @@ func (p *phone) act() {
 	if p.who.Role == RoleDriver && f.now-p.fixed > int64(8*time.Second) {
 		p.fixed = f.now
 		at := InstantOf(time.Unix(0, f.now))
-		p.send(Moved{Fix: Fix{Driver: p.who.Driver(), Point: p.area.somewhere(f), At: at, Received: at}}, nil)
+		p.send(Moved{Fix: Fix{Driver: p.who.Driver(), Point: p.drives(), At: at, Received: at}}, nil)
 	}
 	switch {
 	case p.waiting != nil && f.now-p.sent > int64(4*time.Second):
@@ -149,7 +149,15 @@ func (p *phone) act() {
 }
 
 func (a *fleetArea) somewhere(f *fleet) geo.Point {
-	return geo.Point{Lat: a.centre.Lat + f.rng.Float64()*0.1, Lon: a.centre.Lon + f.rng.Float64()*0.1}
+	return geo.Point{Lat: a.corner.Lat + f.rng.Float64()*areaSide, Lon: a.corner.Lon + f.rng.Float64()*areaSide}
+}
+
+// drives is where a driver is next: now and then in another area.
+func (p *phone) drives() geo.Point {
+	if p.fleet.rng.IntN(12) == 0 {
+		return p.fleet.areas[p.fleet.rng.IntN(len(p.fleet.areas))].somewhere(p.fleet)
+	}
+	return p.area.somewhere(p.fleet)
 }
 
 // open returns the trips that a phone knows, in order.
@@ -194,7 +202,9 @@ func (p *phone) decide() {
 		f.asked++
 		order := Order{Booker: p.who, Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: 1 + f.rng.IntN(3)},
 			Pickup: Place{Point: p.area.somewhere(f)}, Dropoff: Place{Point: p.area.somewhere(f)}}
-		p.ask(Request{Command: p.command(), Trip: TripID(fmt.Sprintf("t%d", f.asked)), Order: order})
+		trip := TripID(fmt.Sprintf("t%d", f.asked))
+		f.askedIn[trip] = p.area
+		p.ask(Request{Command: p.command(), Trip: trip, Order: order})
 	}
 }
 
@@ -262,6 +272,13 @@ func (p *phone) hear(at int64, body NoticeBody) {
 		p.onDuty = b.On
 	case Truth:
 		p.truth(at, b)
+	case DriverElsewhere:
+		for _, a := range p.fleet.areas {
+			if a.geo.ID == b.Area && a != p.area {
+				p.area, p.waiting = a, nil
+				p.hello()
+			}
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type fleet struct {
 
 	redis   *modelRedis
 	areas   []*fleetArea
+	lands   []*geo.Area
 	nodes   []*fleetNode
 	people  []*phone
 	phones  map[Actor]*phone
@@ -41,6 +42,7 @@ type fleet struct {
 	wanted, asked int // trips to be asked for, and asked for so far
 	checkEvery    int // steps from one look at a whole core to the next
 	recordedTrips map[TripID]bool
+	askedIn       map[TripID]*fleetArea
 
 	fleetCounts
 }
@@ -48,7 +50,7 @@ type fleet struct {
 // fleetCounts is what happened, to be told and to be sure that something did.
 type fleetCounts struct {
 	trips, crashes, pauses, takeovers, handovers, failovers, losses, totals, lostReplies, zombies, orphans, late, doubled int
-	mends, reseeds, conflicts, prepared, letters                                                                          int
+	mends, reseeds, conflicts, prepared, letters, admitted                                                                int
 }
 
 func (c *fleetCounts) add(o fleetCounts) {
@@ -244,7 +246,7 @@ func (n *fleetNode) kill() {
 type fleetArea struct {
 	*modelArea
 	geo     *geo.Area
-	centre  geo.Point
+	corner  geo.Point
 	letters []*fleetLetter
 }
 
@@ -299,7 +301,7 @@ func (f *fleet) begin(n *fleetNode, a *fleetArea, prepare bool, ready func()) *l
 	l.ledger = &modelLedger{redis: f.redis, area: a.modelArea, life: l, node: n.id(), token: token}
 	var err error
 	l.engine, err = NewEngine(EngineConfig{
-		Area: a.geo, Rules: f.rules(), Router: geo.NewCrow(), Ledger: l.ledger, Mirror: noMirror{}, Teller: l, Postman: l,
+		Area: a.geo, Neighbours: f.lands, Rules: f.rules(), Router: geo.NewCrow(), Ledger: l.ledger, Mirror: noMirror{}, Teller: l, Postman: l,
 		Metrics: f.metrics, Log: slog.New(slog.DiscardHandler),
 		Now: n.clock, Sleep: l.sleep, Chance: f.rng.Float64,
 		RenewEvery: time.Second, SnapshotEvery: 150, BatchPrefix: token,

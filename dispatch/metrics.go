@@ -32,6 +32,8 @@ type Metrics struct {
 	mirrorDropped   prometheus.Counter
 	mends           *prometheus.CounterVec
 	archived        *prometheus.CounterVec
+	borders         *prometheus.CounterVec
+	receipts        *prometheus.CounterVec
 
 	mu      sync.Mutex // guards the following field
 	engines []*Engine
@@ -76,11 +78,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"Times the store came back without facts that were recorded, by what was done: whole (nothing was missing), mended, reseeded, fenced, conflict (it holds another history: look at it), unknown (tried again).", "result"),
 		archived: counterVec("cuntong_dispatch_archived_total",
 			"Ended trips on their way to the archive: kept, postponed (tried again with the next snapshot) or dropped (too many waited).", "result"),
+		borders: counterVec("cuntong_dispatch_border_events_total", "What happened between areas, by event: see BorderEvent in dispatch/border.go.", "event"),
+		receipts: counterVec("cuntong_dispatch_receipts_total",
+			"Receipts that phones gave back, by what came of them: known, behind_lifted and recovered (the ledger had lost something, which was put right), conflict and unknown (it could not be).", "result"),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
 	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
 		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped,
-		m.mends, m.archived, gauges{m})
+		m.mends, m.archived, m.borders, m.receipts, gauges{m})
 	return m
 }
 
@@ -109,6 +114,12 @@ func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
 	}
 	for _, contest := range out.Contests {
 		m.contests.Observe(float64(contest.Trips))
+	}
+	for _, event := range out.Borders {
+		m.borders.WithLabelValues(string(event)).Inc()
+	}
+	for _, result := range out.Receipts {
+		m.receipts.WithLabelValues(string(result)).Inc()
 	}
 	for _, wait := range out.Waits {
 		m.waitToPickup.Observe(float64(wait) / 1000)
