@@ -64,8 +64,10 @@ examples: setup ## Start the Sentinel and the Cluster example of deploy/ on loop
 	@scripts/examples
 
 .PHONY: simulate
-simulate: ## Simulate 400 mornings of the core instead of a few
+simulate: ## Simulate 400 mornings of the core, and a million trips of several servers under faults; out/simulate.json
+	@mkdir -p out
 	SEEDS=400 go test -run TestSimulation -v -timeout 60m ./dispatch
+	TRIPS=1010000 OUT=$(CURDIR)/out/simulate.json go test -run 'TestFleet$$' -v -timeout 120m ./dispatch
 
 .PHONY: chaos
 chaos: setup ## Break real servers in every way there is a plan for, 25 min; table, and out/chaos.json
