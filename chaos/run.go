@@ -135,7 +135,9 @@ func (r *runner) live(ctx context.Context, p *plan.Plan, dir string, log *histor
 		res.Verdict.Findings.Add(oracle.RuleServer, "after all faults: "+err.Error())
 	}
 	crowd.Quit()
-	settle(ctx, crowd)
+	if waiting := settle(ctx, crowd); waiting > 0 {
+		res.Verdict.Findings.Add(oracle.RuleStuck, fmt.Sprintf("%d people still wait, %v after everything was mended", waiting, settleFor))
+	}
 	crowd.Stop()
 	stopReading()
 	read.Wait()
@@ -197,8 +199,8 @@ func warm(ctx context.Context, p *plan.Plan, log *history.Log) error {
 	}
 }
 
-// settle waits until nobody waits for anything any more.
-func settle(ctx context.Context, crowd *phone.Crowd) {
+// settle waits until nobody waits for anything any more, and returns how many still do.
+func settle(ctx context.Context, crowd *phone.Crowd) int {
 	quiet := 0
 	for until := time.Now().Add(settleFor); time.Now().Before(until) && quiet < 10 && ctx.Err() == nil; {
 		wait(ctx, 100*time.Millisecond)
@@ -208,6 +210,7 @@ func settle(ctx context.Context, crowd *phone.Crowd) {
 			quiet = 0
 		}
 	}
+	return crowd.Busy()
 }
 
 // keep puts everything about a run where somebody can look at it.

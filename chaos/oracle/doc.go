@@ -35,6 +35,7 @@ const (
 	RuleUndecided  = "undecided"      // the checker ran out of time
 	RuleTransfer   = "transfer"       // a driver was handed over twice, or never released, or never admitted
 	RuleUnreadable = "unreadable"     // what is kept in Redis cannot be loaded
+	RuleStuck      = "stuck"          // long after everything was mended somebody still waits
 	RuleTraffic    = "traffic"        // too few trips were lived for the run to mean anything
 	RuleDeadline   = "deadline_twice" // an offer lapsed much too early, or an open trip outlived its deadline
 	RuleServer     = "server"         // a server ended, or would not start, where no fault explains it

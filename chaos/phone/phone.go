@@ -55,7 +55,8 @@ type phone struct {
 	pending []*call   // in the order they were given
 	named   int
 
-	counted bool // among the busy of cfg
+	counted  bool      // among the busy of cfg
+	receipts []receipt // the newest of each trip, that of the latest last
 }
 
 // call is a command without its last word.
