@@ -105,9 +105,12 @@ func (r *runner) live(ctx context.Context, p *plan.Plan, dir string, log *histor
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	client := s.Client()
-	defer client.Close()
-	reader := oracle.NewReader(client, p.AreaNames())
+	var sources []oracle.Source
+	for name, client := range s.Sources() {
+		defer client.Close()
+		sources = append(sources, oracle.Source{Name: name, Client: client})
+	}
+	reader := oracle.NewReader(sources, p.AreaNames())
 	reading, stopReading := context.WithCancel(ctx)
 	var read sync.WaitGroup
 	read.Go(func() { reader.Run(reading) })
@@ -148,7 +151,7 @@ func (r *runner) live(ctx context.Context, p *plan.Plan, dir string, log *histor
 	}
 	finishing, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
-	if *journals, err = reader.Finish(finishing); err != nil {
+	if *journals, err = reader.Finish(finishing, s.Right(finishing)); err != nil {
 		return err
 	}
 	loadable(finishing, s, &res.Verdict.Findings)

@@ -18,6 +18,8 @@ type Journal struct {
 	// Rewritten counts entries that were read twice and differed: a tail that was lost
 	// and written anew. It is no violation by itself; telling somebody of it first is.
 	Rewritten int
+	// Broken says what about the journal as a whole is wrong; empty: nothing.
+	Broken string
 }
 
 // cause is the command that brought a fact about.

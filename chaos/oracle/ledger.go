@@ -54,6 +54,9 @@ func fold(journals []Journal, found *Findings) *ledger {
 	l := &ledger{found: found, trips: map[string]*trip{}, holds: map[string]string{}, stays: map[string][]stay{},
 		causes: map[string]string{}, released: map[transferKey]string{}, admitted: map[transferKey]string{}}
 	for _, j := range journals {
+		if j.Broken != "" {
+			found.add(RuleSequence, "area %s: %s", j.Area, j.Broken)
+		}
 		for i, e := range j.Entries {
 			if e.Place != uint64(i+1) {
 				found.add(RuleSequence, "area %s has entry %d where fact %d belongs", j.Area, e.Place, i+1)

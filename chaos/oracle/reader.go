@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,12 +22,24 @@ const (
 	overlap = 200
 )
 
+// Source is where journals are read: a Redis node, or a whole Cluster.
+type Source struct {
+	Name   string
+	Client redis.UniversalClient
+}
+
 // Reader reads the journals of all areas while a run goes on, because snapshots let the
-// ledger forget what is older. It asks Redis itself and not the server under test.
+// ledger forget what is older. It asks every node of Redis by itself, and not the server
+// under test: which of them is right is known in the end only.
 type Reader struct {
-	client redis.UniversalClient
-	areas  []string
-	kept   map[string]*kept
+	areas   []string
+	sources []*source
+}
+
+// source is a Source with what has been read there of each area.
+type source struct {
+	Source
+	kept map[string]*kept
 }
 
 // kept is what has been read of one area.
@@ -35,38 +48,51 @@ type kept struct {
 	rewritten int
 }
 
-// NewReader reads by way of client, which must find the master by itself.
-func NewReader(client redis.UniversalClient, areas []string) *Reader {
-	r := &Reader{client: client, areas: areas, kept: map[string]*kept{}}
-	for _, area := range areas {
-		r.kept[area] = &kept{}
+// NewReader reads at all sources.
+func NewReader(sources []Source, areas []string) *Reader {
+	r := &Reader{areas: areas}
+	for _, s := range sources {
+		r.sources = append(r.sources, newSource(s, areas))
 	}
 	return r
 }
 
-// Run reads until the context ends.
-func (r *Reader) Run(ctx context.Context) {
-	ticker := time.NewTicker(readEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for _, area := range r.areas {
-			k := r.kept[area]
-			// While Redis is away there is nothing to read; Finish reads all that is there.
-			_, _ = r.read(ctx, area, max(0, len(k.lines)-overlap))
-		}
+func newSource(s Source, areas []string) *source {
+	one := &source{Source: s, kept: map[string]*kept{}}
+	for _, area := range areas {
+		one.kept[area] = &kept{}
 	}
+	return one
+}
+
+// Run reads until the context ends. A source that does not answer holds up no other.
+func (r *Reader) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, s := range r.sources {
+		all.Go(func() {
+			ticker := time.NewTicker(readEvery)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+				}
+				for area, k := range s.kept {
+					// While it is away there is nothing to read; Finish reads all that is there.
+					_, _ = s.read(ctx, area, max(0, len(k.lines)-overlap))
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // read takes every entry after the given one, and returns the last one's place.
-func (r *Reader) read(ctx context.Context, area string, after int) (last int, err error) {
-	k, last := r.kept[area], after
+func (s *source) read(ctx context.Context, area string, after int) (last int, err error) {
+	k, last := s.kept[area], after
 	for {
-		entries, err := r.client.XRangeN(ctx, "{"+area+"}:journal", fmt.Sprintf("(%d-0", last), "+", readPage).Result()
+		entries, err := s.Client.XRangeN(ctx, "{"+area+"}:journal", fmt.Sprintf("(%d-0", last), "+", readPage).Result()
 		if err != nil {
 			return last, err
 		}
@@ -105,34 +131,63 @@ func (k *kept) put(place int, line string) {
 	k.lines[place-1] = line
 }
 
-// Finish reads everything that Redis still has, which counts whatever was read before,
-// and returns the whole journals. Run must have returned.
-func (r *Reader) Finish(ctx context.Context) ([]Journal, error) {
+// Finish reads everything that the right source still has, which counts whatever was
+// read before, and returns the whole journals. What that one forgot before it was read
+// there is taken from the others. Run must have returned.
+func (r *Reader) Finish(ctx context.Context, right string) ([]Journal, error) {
+	i := slices.IndexFunc(r.sources, func(s *source) bool { return s.Name == right })
+	if i < 0 {
+		return nil, fmt.Errorf("nothing was read at %q", right)
+	}
 	var journals []Journal
 	for _, area := range r.areas {
-		last, err := r.read(ctx, area, 0)
+		j, err := r.finish(ctx, r.sources[i], area)
 		if err != nil {
 			return nil, fmt.Errorf("journal of area %s: %w", area, err)
-		}
-		end, err := r.client.HGet(ctx, "{"+area+"}:head", "seq").Int()
-		if err != nil {
-			return nil, fmt.Errorf("head of area %s: %w", area, err)
-		}
-		if last != 0 && last != end {
-			return nil, fmt.Errorf("area %s: the head says that fact %d is the last, and the journal ends at %d", area, end, last)
-		}
-		k := r.kept[area]
-		if last = end; last < len(k.lines) {
-			k.rewritten += len(k.lines) - last
-			k.lines = slices.Clone(k.lines[:last])
-		}
-		j := Journal{Area: area, Rewritten: k.rewritten}
-		for i, line := range k.lines {
-			if line != "" {
-				j.Entries = append(j.Entries, Entry{Place: uint64(i + 1), Line: line})
-			}
 		}
 		journals = append(journals, j)
 	}
 	return journals, nil
+}
+
+func (r *Reader) finish(ctx context.Context, right *source, area string) (Journal, error) {
+	last, err := right.read(ctx, area, 0)
+	if err != nil {
+		return Journal{}, err
+	}
+	end, err := right.Client.HGet(ctx, "{"+area+"}:head", "seq").Int()
+	if err != nil {
+		return Journal{}, err
+	}
+	j := Journal{Area: area}
+	if last != 0 && last != end {
+		j.Broken = fmt.Sprintf("the head says that fact %d is the last, and the journal ends at %d", end, last)
+	}
+	k := right.kept[area]
+	if len(k.lines) > end {
+		j.Rewritten = len(k.lines) - end
+	}
+	for place := 1; place <= end; place++ {
+		line := k.at(place)
+		for _, other := range r.sources {
+			if line == "" {
+				line = other.kept[area].at(place)
+			} else if was := other.kept[area].at(place); was != "" && was != line {
+				j.Rewritten++
+			}
+		}
+		if line != "" {
+			j.Entries = append(j.Entries, Entry{Place: uint64(place), Line: line})
+		}
+	}
+	j.Rewritten += k.rewritten
+	return j, nil
+}
+
+// at is the line at a place; empty: none was read.
+func (k *kept) at(place int) string {
+	if place > len(k.lines) {
+		return ""
+	}
+	return k.lines[place-1]
 }

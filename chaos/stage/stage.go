@@ -183,6 +183,33 @@ func (s *Stage) Client() redis.UniversalClient {
 		ContextTimeoutEnabled: true, DisableIdentity: true, PoolSize: 2, MaintNotificationsConfig: quiet})
 }
 
+// Whole is the name of the one source of a Cluster.
+const Whole = "cluster"
+
+// Sources are the clients by which every copy of the ledger can be read, by name. The
+// caller closes them.
+func (s *Stage) Sources() map[string]redis.UniversalClient {
+	if s.Plan.Topology == "cluster" {
+		return map[string]redis.UniversalClient{Whole: s.Client()}
+	}
+	sources := map[string]redis.UniversalClient{}
+	for _, node := range s.Set.Data {
+		sources[node.Addr] = node.Client()
+	}
+	return sources
+}
+
+// Right is the name of the source that counts now; empty: there is none.
+func (s *Stage) Right(ctx context.Context) string {
+	if s.Plan.Topology == "cluster" {
+		return Whole
+	}
+	if master := s.Set.Master(ctx); master != nil {
+		return master.Addr
+	}
+	return ""
+}
+
 // Writer is the server that holds the lease of an area now; nil: none of them.
 func (s *Stage) Writer(ctx context.Context, area string) *Server {
 	client := s.Client()
