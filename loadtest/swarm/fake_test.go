@@ -39,7 +39,8 @@ type fake struct {
 	came    int // requests so far
 	stalled []func()
 	broken  map[string]bool
-	hosts   map[string]int   // hellos by address
+	first   map[string]int   // parties by the address to which they came first
+	met     map[string]bool  // parties that have said hello
 	given   map[string]bool  // "role:id receipt"
 	newest  int              // receipts that came back and were the newest of an open trip
 	told    map[string]int64 // the newest version by "role:id trip", as far as it went out on a live connection
@@ -82,7 +83,7 @@ func newFake(t *testing.T, g *geo.Gazetteer, f faults) *fake {
 	s := &fake{
 		t: t, g: g, faults: f, started: time.Now(), clients: map[string]*fakeClient{}, trips: map[string]*fakeTrip{},
 		memory: map[string]wire.ServerFrame{}, broken: map[string]bool{}, told: map[string]int64{},
-		hosts: map[string]int{}, given: map[string]bool{},
+		first: map[string]int{}, given: map[string]bool{}, met: map[string]bool{},
 	}
 	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
 	s.other = httptest.NewServer(http.HandlerFunc(s.serve))
@@ -222,7 +223,10 @@ func (s *fake) take(c *fakeClient, f wire.ClientFrame) {
 	defer s.mu.Unlock()
 	switch body := f.Body.(type) {
 	case wire.Hello:
-		s.hosts[c.host]++
+		if key := c.role + ":" + c.id; !s.met[key] {
+			s.met[key] = true
+			s.first[c.host]++
+		}
 		s.checkReceipts(c, body.Receipts)
 		s.greet(c)
 	case wire.Position:

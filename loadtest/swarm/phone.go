@@ -71,7 +71,9 @@ func newPhone(s *swarm, party Party, coverage *plan.Coverage, wait time.Duration
 		party: party, swarm: s, wait: wait, events: make(chan event, eventQueue),
 		rng: plan.Stream(s.plan.Seed, "link of "+party.Role, uint64(index)),
 	}
-	l.elsewhere() // where to begin
+	if n := len(s.addresses); n > 1 {
+		l.server = l.rng.IntN(n)
+	}
 	return phone{swarm: s, link: l, party: party, coverage: coverage, rng: rng, calls: newCalls(s.answerWait)}
 }
 

@@ -218,8 +218,8 @@ func TestSwarmKnowsTwoAddresses(t *testing.T) {
 		t.Errorf("%d of the receipts given back were the newest", f.newest)
 	}
 	for _, server := range []string{f.server.Listener.Addr().String(), f.other.Listener.Addr().String()} {
-		if f.hosts[server] < 15 {
-			t.Errorf("connections by address: %v, want a fair share at %s", f.hosts, server)
+		if f.first[server] < 15 {
+			t.Errorf("first connections by address: %v, want a fair share at %s", f.first, server)
 		}
 	}
 }
