@@ -59,6 +59,22 @@ func (p *presence) keepOnly(alive map[dispatch.NodeID]bool) {
 	}
 }
 
+// strangers adds the servers that are not among these.
+func (p *presence) strangers(known, found map[dispatch.NodeID]bool) {
+	if p.size.Load() == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, nodes := range p.at {
+		for _, node := range nodes {
+			if !known[node] {
+				found[node] = true
+			}
+		}
+	}
+}
+
 // clear forgets everybody.
 func (p *presence) clear() {
 	p.mu.Lock()

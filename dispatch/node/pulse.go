@@ -27,6 +27,9 @@ const (
 	// forgetAfter is after how long without a beat a server is forgotten, with those who
 	// are there.
 	forgetAfter = 10 * time.Second
+	// sweepEvery is after how many readings of the tenures it is looked for servers that
+	// nobody has heard of.
+	sweepEvery = 40
 )
 
 // view is what the pulse has read. It is not changed once it is shown.
@@ -105,6 +108,10 @@ type pulse struct {
 	dealt   placement
 	dealtTo []string
 	since   time.Time
+	sweep   int
+	// strangers are servers at which parties were when everything was looked at last, and
+	// which nobody had heard of.
+	strangers map[dispatch.NodeID]bool
 }
 
 func newPulse(n *Node) *pulse {
@@ -229,15 +236,28 @@ func (p *pulse) look(ctx context.Context) {
 
 // sawPeers forgets what was known of servers that are gone.
 func (n *Node) sawPeers(old, v *view) {
-	if old != nil && slices.Equal(old.known, v.known) {
+	p := n.pulse
+	if p.sweep++; old != nil && slices.Equal(old.known, v.known) && p.sweep%sweepEvery != 0 {
 		return
 	}
-	known := make(map[dispatch.NodeID]bool, len(v.known))
+	alive := make(map[dispatch.NodeID]bool, len(v.known))
 	for _, id := range v.known {
-		known[id] = true
+		alive[id] = true
 	}
-	n.couriers.keepOnly(known)
+	// Letters may come from a server that this one has not heard of yet, or that came and
+	// went between two beats: it is given until the next look at everything.
+	strangers := map[dispatch.NodeID]bool{}
 	for _, a := range n.areas {
-		a.presence.keepOnly(known)
+		a.presence.strangers(alive, strangers)
+	}
+	for id := range strangers {
+		alive[id] = !p.strangers[id]
+	}
+	if p.sweep%sweepEvery == 0 {
+		p.strangers = strangers
+	}
+	n.couriers.keepOnly(alive)
+	for _, a := range n.areas {
+		a.presence.keepOnly(alive)
 	}
 }
