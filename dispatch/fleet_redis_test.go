@@ -28,11 +28,12 @@ type modelRedis struct {
 
 // breaks are the safeguards that are left out.
 type breaks struct {
-	noEpoch   bool // a writer who was shut out may append
-	noBatch   bool // a repeated append is one more
-	noWait    bool // what no replica has is acknowledged
-	toldFirst bool // people are told before it is recorded
-	ttlOnly   bool // who holds the lease by his own reckoning may append
+	noEpoch    bool // a writer who was shut out may append
+	noBatch    bool // a repeated append is one more
+	noWait     bool // what no replica has is acknowledged
+	toldFirst  bool // people are told before it is recorded
+	ttlOnly    bool // who holds the lease by his own reckoning may append
+	noTransfer bool // who is handed over twice is not known again
 }
 
 // modelArea is what the keys of one area hold. It is copied by value: the facts are
@@ -148,14 +149,16 @@ type modelLedger struct {
 	top   Epoch
 	known Seq
 	until int64 // of the lease, as the writer reckons
+	valid bool  // it ran when the request at hand was sent
 }
 
 // call carries one script to Redis and its answer back, or not. A request that is
 // late is executed after the caller has given up.
 func (l *modelLedger) call(writes bool, script func() error) error {
 	m, rng := l.redis, l.redis.fleet.rng
-	run := m.run
+	run, valid := m.run, m.fleet.now < l.until
 	execute := func() error {
+		l.valid = valid
 		if m.down || m.run != run {
 			return errModelDown
 		}
@@ -167,7 +170,11 @@ func (l *modelLedger) call(writes bool, script func() error) error {
 		return err
 	}
 	fleet := m.fleet
-	if !fleet.trouble || rng.IntN(1000) >= 15 {
+	often := 15
+	if b := m.breaks; b.noEpoch || b.ttlOnly {
+		often = 50
+	}
+	if !fleet.trouble || rng.IntN(1000) >= often {
 		return execute()
 	}
 	defer func() { l.life.steady = fleet.now }()
@@ -319,7 +326,9 @@ func (l *modelLedger) fence(epoch Epoch) error {
 	switch b := l.redis.breaks; {
 	case b.noEpoch:
 		return nil
-	case b.ttlOnly && l.redis.fleet.now < l.until:
+	case b.ttlOnly && !l.valid:
+		return ErrFenced
+	case b.ttlOnly:
 		return nil
 	case a.epoch > epoch:
 		return ErrFenced

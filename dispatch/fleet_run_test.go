@@ -314,6 +314,7 @@ func TestFleetNoticesWhatIsBroken(t *testing.T) {
 		{"told first", breaks{toldFirst: true}},
 		{"lease by TTL only", breaks{ttlOnly: true}},
 		{"no WAIT", breaks{noWait: true}},
+		{"no transfer id", breaks{noTransfer: true}},
 	} {
 		t.Run(broken.name, func(t *testing.T) {
 			for seed := uint64(1); seed <= 30; seed++ {

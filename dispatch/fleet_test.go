@@ -490,7 +490,13 @@ func (l *life) Post(_ geo.AreaID, letters []AreaLetter) {
 				copies = []int{0, 1, 1, 1, 1, 1, 1, 1, 1, 2}[f.rng.IntN(10)]
 			}
 			for range copies {
-				f.after(f.upTo(100*time.Millisecond), func() { f.put(a, letter.Body) })
+				body := letter.Body
+				if admit, ok := body.(Admit); ok && f.redis.breaks.noTransfer {
+					f.counter++
+					admit.Transfer = TransferID(f.counter)
+					body = admit
+				}
+				f.after(f.upTo(100*time.Millisecond), func() { f.put(a, body) })
 			}
 		}
 	}
