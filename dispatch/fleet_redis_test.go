@@ -85,7 +85,7 @@ func (m *modelRedis) write(a *modelArea) {
 // replicate lets the replicas take what is written, each now or later, and says
 // whether one of them has it: the majority with the master.
 func (m *modelRedis) replicate() bool {
-	prompt := 90
+	prompt := 75
 	if m.breaks.noWait {
 		prompt = 50
 	}

@@ -341,6 +341,8 @@ func (l *life) run(prepare bool, ready func()) {
 		}
 		if ready != nil {
 			ready()
+		} else if f.rng.IntN(3) == 0 { // it stands by for a while
+			l.task.sleep(f.upTo(15 * time.Second))
 		}
 	}
 	f.after(f.between(2*time.Second, 8*time.Second), func() {

@@ -1,9 +1,15 @@
 package dispatch
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"cuntong/geo"
 )
 
 // factsFrom makes facts of a history: the same numbers in another one are other facts.
@@ -100,5 +106,75 @@ func TestSteadyClock(t *testing.T) {
 	}
 	if a, b := c.now(at(50_800)), c.now(at(51_600)); b-a != 700 {
 		t.Errorf("while it is ahead, 800 ms count %d, want 700", b-a)
+	}
+}
+
+// scroll is a ledger that holds facts and nothing else.
+type scroll struct {
+	Ledger
+	facts []Fact
+	loads int
+}
+
+func (s *scroll) Acquire(context.Context) (Epoch, error) { return 1, nil }
+
+func (s *scroll) Load(_ context.Context, each func(Fact) error) ([]byte, Seq, error) {
+	s.loads++
+	return nil, 0, s.LoadAfter(context.Background(), 0, each)
+}
+
+func (s *scroll) LoadAfter(_ context.Context, after Seq, each func(Fact) error) error {
+	for _, f := range s.facts[min(int(after), len(s.facts)):] {
+		if err := each(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onDuty makes facts of drivers who begin to work.
+func onDuty(history string, from, to Seq) (facts []Fact) {
+	for seq := from; seq <= to; seq++ {
+		facts = append(facts, Fact{Seq: seq, At: morning + Instant(seq), Body: DutyStarted{Driver: DriverID(fmt.Sprintf("%s%d", history, seq)),
+			Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}}})
+	}
+	return facts
+}
+
+// Who has read ahead reads only what has come since, unless Redis has lost the end
+// of what he read and has another one now.
+func TestPrepareKnowsAnotherHistory(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		now   []Fact
+		loads int
+	}{
+		{"nothing has come", onDuty("a", 1, 100), 1},
+		{"more has come", onDuty("a", 1, 150), 1},
+		{"the end is lost", onDuty("a", 1, 90), 2},
+		{"the end is lost and others came", append(onDuty("a", 1, 90), onDuty("b", 91, 140)...), 2},
+		{"everything is lost", nil, 2},
+	} {
+		ledger := &scroll{facts: onDuty("a", 1, 100)}
+		e, err := NewEngine(EngineConfig{Area: testArea, Rules: DefaultRules(), Router: geo.NewCrow(), Ledger: ledger, Mirror: noMirror{},
+			Metrics: NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Now: morning.Time})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ledger.facts = c.now
+		if _, err := e.load(t.Context()); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if ledger.loads != c.loads || int(e.core.Seq()) != len(c.now) || len(e.core.drivers) != len(c.now) {
+			t.Errorf("%s: read from the beginning %d times, %d drivers at fact %d; want %d times, %d", c.name, ledger.loads, len(e.core.drivers), e.core.Seq(), c.loads, len(c.now))
+		}
+		for _, f := range c.now {
+			if e.core.drivers[f.Body.(DutyStarted).Driver] == nil {
+				t.Fatalf("%s: fact %d is not known", c.name, f.Seq)
+			}
+		}
 	}
 }

@@ -202,6 +202,9 @@ func TestOverload(t *testing.T) {
 			best, bestAt = goodput[perSecond], perSecond
 		}
 	}
+	if best < 100 {
+		t.Fatalf("trips made, by trips wanted: %v", goodput)
+	}
 	r := newRush(t)
 	r.live(t, 3*int(best), length)
 	got := float64(r.created) / length.Seconds()
