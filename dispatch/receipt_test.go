@@ -136,10 +136,10 @@ func TestReceiptsOfEveryState(t *testing.T) {
 	}
 	for known := range acts {
 		for _, state := range append(States(), "", "teleported") {
-			for _, driver := range []DriverID{"", "d1", "d2", "stranger"} {
+			for _, driver := range []DriverID{"", "d1", "d2", "d3", "stranger"} {
 				for _, lift := range []Version{0, 1, 5, maxLift, maxLift + 1} {
 					w := worldWithATrip(t)
-					for _, ins := range acts[:known+1] {
+					for _, ins := range append([][]Input{d2IsBusy(), d3IsFree(w.now)}, acts[:known+1]...) {
 						for _, in := range ins {
 							if _, err := w.step(in); err != nil {
 								t.Fatal(err)
@@ -198,6 +198,22 @@ func TestAReceiptOfATripThatEndedLongAgo(t *testing.T) {
 		if err != nil || out.Receipts[0] != c.want {
 			t.Errorf("%d kept, told %v after they ended: %v, want %s (%v)", c.keep, c.told, out.Receipts, c.want, err)
 		}
+	}
+}
+
+// d2IsBusy gives him a trip of his own.
+func d2IsBusy() []Input {
+	return []Input{
+		Request{Command: Command{By: Actor{Role: RolePassenger, ID: "p2"}}, Trip: "t2", Order: Order{Product: ProductSolo,
+			Load: Load{Seats: 1}, Pickup: Place{Point: geo.Point{Lat: 26.01, Lon: 109}}, Dropoff: Place{Point: geo.Point{Lat: 26.2, Lon: 109}}}},
+		Accept{Command: Command{By: DriverActor("d2")}, Trip: "t2", Offer: "t2/1"},
+	}
+}
+
+func d3IsFree(now Instant) []Input {
+	return []Input{
+		StartDuty{Command: Command{By: DriverActor("d3")}, Driver: "d3", Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}},
+		Moved{Fix: Fix{Driver: "d3", Point: geo.Point{Lat: 26, Lon: 109.1}, At: now, Received: now}},
 	}
 }
 
