@@ -481,3 +481,76 @@ func TestABorderPickupGetsTheSoonestOfEitherSide(t *testing.T) {
 		t.Errorf("only %d drivers were lent", lent)
 	}
 }
+
+// A driver crosses at the first position that is clearly in the neighbour's land, and at
+// no other; that most positions are not compared with the border is no loss.
+func TestCrossingHappensAtTheMargin(t *testing.T) {
+	areas := []*geo.Area{rectangle("west", 26, 109, 26.2, 109.2), rectangle("east", 26, 109.2, 26.2, 109.4)}
+	start := StartDuty{Command: Command{By: DriverActor("d1")}, Driver: "d1", Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}}
+	for _, seed := range seeds(t, 100) {
+		rng := rand.New(rand.NewPCG(seed, 13))
+		w := neighbourhood(DefaultRules(), areas)["west"]
+		if _, err := w.step(start); err != nil {
+			t.Fatal(err)
+		}
+		at := geo.Point{Lat: 26.1, Lon: 109.19}
+		for range 200 {
+			at.Lon += (rng.Float64() - 0.49) * 0.006 // up to 300 m a step
+			at.Lat = max(25.999, min(26.201, at.Lat+(rng.Float64()-0.5)*0.006))
+			w.now = w.now.Add(time.Second)
+			out, err := w.step(Moved{Fix: Fix{Driver: "d1", Point: at, At: w.now, Received: w.now}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := areas[0].Distance(at) >= crossMargin && areas[1].Contains(at)
+			if got := len(out.Facts) > 0; got != want {
+				t.Fatalf("SEED=%d: at %v, %.0f m out, he is released: %t", seed, at, areas[0].Distance(at), got)
+			}
+			if want {
+				break
+			}
+		}
+	}
+}
+
+// Only a driver who is free, heard of and wanted by nobody here is lent, and only to who
+// has not given up; whoever asks for him is answered, once he is on his way by that alone.
+func TestLoansThatAreDenied(t *testing.T) {
+	areas := []*geo.Area{testArea, rectangle("next", 26, 109.2, 26.2, 109.4)}
+	by := Command{By: DriverActor("d1")}
+	for name, c := range map[string]struct {
+		before []Input
+		borrow Borrow
+		lent   bool
+	}{
+		"free":         {[]Input{Cancel{Command: Command{By: Actor{Role: RolePassenger, ID: "p1"}}, Trip: "t1", Why: ReasonMistake}}, Borrow{Driver: "d1"}, true},
+		"being asked":  {nil, Borrow{Driver: "d1"}, false},
+		"on a trip":    {[]Input{Accept{Command: by, Trip: "t1", Offer: "t1/1"}}, Borrow{Driver: "d1"}, false},
+		"a stranger":   {nil, Borrow{Driver: "d9"}, false},
+		"too late":     {nil, Borrow{Driver: "d2", At: morning.Add(-staleLetter - time.Millisecond)}, false},
+		"just in time": {nil, Borrow{Driver: "d2", At: morning.Add(-staleLetter)}, true},
+		"not heard of": {[]Input{StartDuty{Command: Command{By: DriverActor("d3")}, Driver: "d3", Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}}}, Borrow{Driver: "d3"}, false},
+	} {
+		w := worldWithATrip(t)
+		w.neighbours = areas
+		w.core.Border(areas)
+		for _, in := range c.before {
+			if _, err := w.step(in); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ask := c.borrow
+		ask.From, ask.Trip, ask.At = "next", "n1", cmp.Or(ask.At, morning)
+		out, err := w.step(ask)
+		if err != nil || len(out.Letters) != 1 || (len(out.Facts) == 1) != c.lent {
+			t.Errorf("%s: %v %v %v", name, out.Facts, out.Letters, err)
+			continue
+		}
+		if _, admit := out.Letters[0].Body.(Admit); admit != c.lent {
+			t.Errorf("%s: the answer is %+v", name, out.Letters[0].Body)
+		}
+		if out, err = w.step(ask); err != nil || c.lent && len(out.Letters) > 0 {
+			t.Errorf("%s, asked again: %v %v", name, out.Letters, err)
+		}
+	}
+}
