@@ -26,6 +26,8 @@ const (
 	slowAfter   = 2 * time.Second
 	// catchUpFor bounds how long the letters of before hold up those who come now.
 	catchUpFor = time.Second
+	// almostOver is how little of a lease is left only when its writer is silent.
+	almostOver = 700 * time.Millisecond
 	// loadFor bounds loading an area ahead of taking it.
 	loadFor = 2 * time.Minute
 	// firstBackoff and lastBackoff are how long an area is left alone whose engine has ended with an error.
@@ -141,6 +143,8 @@ func (k *keeper) run(ctx context.Context) {
 		}
 		if why := k.due(); why != "" {
 			k.write(ctx, why)
+		} else if k.node.pulse.view.Load() != nil {
+			k.lookAhead(ctx)
 		}
 	}
 }
@@ -176,7 +180,7 @@ func (k *keeper) due() string {
 		return ""
 	case t.Node == "" && mine:
 		return takenFree
-	case mine && t.Node != self || k.standsIn(v, t):
+	case k.heir(v, t):
 		return takenExpired
 	case mine:
 		return takenFree
@@ -184,6 +188,28 @@ func (k *keeper) due() string {
 		return takenLeft
 	}
 	return ""
+}
+
+// heir says whether the area is this server's when its writer is no more.
+func (k *keeper) heir(v *view, t dispatch.Tenure) bool {
+	return t.Node != "" && t.Node != k.node.cfg.ID && (v.owner(k.area.id) == k.node.cfg.ID || k.standsIn(v, t))
+}
+
+// lookAhead loads an area ahead whose writer has not renewed his lease when he should
+// have, so that taking it costs only what is new.
+func (k *keeper) lookAhead(ctx context.Context) {
+	v := k.node.pulse.view.Load()
+	t, held := v.held(k.area.id)
+	if k.prepared != nil || k.node.leaving.Load() || time.Now().Before(k.rest) || !held || t.Until.Sub(v.now) > almostOver || !k.heir(v, t) {
+		return
+	}
+	l, err := k.ahead(ctx, answerIn)
+	if err != nil {
+		k.node.cfg.Log.Warn("an area whose writer is silent could not be loaded ahead", "area", k.area.id, "err", err)
+		k.rest = time.Now().Add(firstBackoff)
+		return
+	}
+	k.prepared, k.preparing, k.handedAt = l, time.Now(), 0
 }
 
 // standsIn says whether the area is to be taken in place of its writer, who seems to

@@ -15,7 +15,7 @@ import (
 // The rhythm of a server.
 const (
 	tenuresEvery = 250 * time.Millisecond
-	beatEvery    = 2 // every so many readings of the tenures
+	beatEvery    = 500 * time.Millisecond
 	// deadAfter is how long a server is believed to live without a beat.
 	deadAfter = 1500 * time.Millisecond
 	// settleFor is how long the dealing must have been the same before an area is moved
@@ -129,22 +129,43 @@ func (p *pulse) hurry() {
 }
 
 func (p *pulse) run(ctx context.Context) {
-	tick := time.NewTicker(tenuresEvery)
-	defer tick.Stop()
-	for n := 0; ctx.Err() == nil; n++ {
-		if n%beatEvery == 0 || p.peers == nil {
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var beaten time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		case <-p.soon:
+			beaten = time.Time{}
+		}
+		if time.Since(beaten) > beatEvery-tenuresEvery/2 || p.peers == nil {
+			beaten = time.Now()
 			p.beat(ctx)
 		}
 		if p.peers != nil {
 			p.look(ctx)
 		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		case <-p.soon:
-			n = -1
+		next.Reset(p.untilNext())
+	}
+}
+
+// justAfter is how long after the end of a lease it is looked at.
+const justAfter = 5 * time.Millisecond
+
+// untilNext is the time to the next reading: at once after the end of a lease that
+// another server does not renew.
+func (p *pulse) untilNext() time.Duration {
+	wait := tenuresEvery
+	if v := p.view.Load(); v != nil {
+		for _, t := range v.tenures {
+			if left := t.Until.Sub(p.now()); t.Node != "" && left > 0 {
+				wait = min(wait, left+justAfter)
+			}
 		}
 	}
+	return wait
 }
 
 // beat says that this server lives and hears who else does.
