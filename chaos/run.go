@@ -160,23 +160,19 @@ func (r *runner) live(ctx context.Context, p *plan.Plan, dir string, log *histor
 
 // people are everybody the plan wants.
 func people(p *plan.Plan, s *stage.Stage, log *history.Log) *phone.Config {
-	homes := func(n int, stream uint64) []phone.Home {
+	homes := func(places []plan.Place) []phone.Home {
 		var all []phone.Home
-		for _, place := range p.Homes(n, stream) {
+		for _, place := range places {
 			all = append(all, phone.Home{Area: place.Area, At: phone.Point{Lat: place.Lat, Lon: place.Lon}})
 		}
 		return all
 	}
-	cfg := &phone.Config{
+	return &phone.Config{
 		Seed: p.Seed, Servers: s.Fronts(), Secret: s.Secret, Log: log,
-		Drivers: homes(p.Drivers, 1), Passengers: homes(p.Passengers, 2),
+		Drivers: homes(p.DriverHomes()), Passengers: homes(p.PassengerHomes()), Operators: homes(p.OperatorHomes()),
 		Think: time.Duration(p.ThinkMS) * time.Millisecond, Step: time.Duration(p.StepMS) * time.Millisecond,
 		Receipts: !p.NoReceipts, Shaky: p.Frames,
 	}
-	if p.Operators {
-		cfg.Operators = homes(1, 3)
-	}
-	return cfg
 }
 
 func wait(ctx context.Context, d time.Duration) {

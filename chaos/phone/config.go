@@ -55,7 +55,7 @@ const (
 	// frameQueue is how many frames may wait for their phone; then the socket waits.
 	frameQueue = 64
 	// positionEvery is how often a driver says where he is.
-	positionEvery = 2 * time.Second
+	positionEvery = time.Second
 	// stuckAfter is how long somebody with business waits for news before he calls again.
 	stuckAfter = 6 * time.Second
 	// maxSkew is how wrong the clock of a phone may be.

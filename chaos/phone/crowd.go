@@ -32,7 +32,7 @@ func Start(ctx context.Context, cfg *Config) (*Crowd, error) {
 			cancel()
 			return nil, err
 		}
-		d := &driver{phone: p, at: home.At}
+		d := &driver{phone: p, home: home.At, at: home.At}
 		c.lives.Go(func() { c.live(ctx, &d.phone, d) })
 	}
 	for i, home := range cfg.Passengers {

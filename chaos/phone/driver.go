@@ -10,8 +10,10 @@ import (
 // driver accepts nearly everything, and drives in tens of milliseconds.
 type driver struct {
 	phone
-	at Point
+	home Point
 
+	at     Point     // where he is
+	goHome time.Time // when he drives back home; zero: he is there, or has a trip
 	onDuty bool
 	asked  bool // duty has been asked for on this connection
 	offer  *wire.Offer
@@ -33,6 +35,7 @@ func (d *driver) truth(t wire.Truth) {
 	for _, trip := range t.Trips {
 		if bound(trip.State) {
 			d.hold(trip.Trip, trip.Version, trip.State)
+			d.follow(trip)
 		}
 	}
 	if t.Offer != nil {
@@ -47,6 +50,18 @@ func (d *driver) truth(t wire.Truth) {
 
 func bound(state string) bool {
 	return state == wire.StateAssigned || state == wire.StateArrived || state == wire.StateRiding
+}
+
+// homeAfter is how long a driver without a trip stays where it ended, on average.
+const homeAfter = 3 * time.Second
+
+// follow puts him where his trip is: at the pickup until the ride, then at its end.
+func (d *driver) follow(t wire.Trip) {
+	place := t.Pickup
+	if t.State == wire.StateRiding {
+		place = t.Dropoff
+	}
+	d.at, d.goHome = Point{place.Lat, place.Lon}, time.Now().Add(d.jitter(homeAfter))
 }
 
 // hold notes where his trip stands.
@@ -87,6 +102,8 @@ func (d *driver) frame(body any) {
 			state := b.State
 			if !mine {
 				state = "" // it is somebody else's now, or over
+			} else {
+				d.follow(b)
 			}
 			d.hold(b.Trip, b.Version, state)
 		}
@@ -174,6 +191,9 @@ func (d *driver) drive() {
 // position says where he is, by a clock that may be wrong.
 func (d *driver) position(now time.Time) {
 	d.sentAt = now
+	if d.trip == "" && !d.goHome.IsZero() && now.After(d.goHome) {
+		d.at, d.goHome = d.home, time.Time{}
+	}
 	frame, err := wire.EncodeClient(wire.TypePosition, "", wire.Position{
 		Lat: d.at.Lat + (d.rng.Float64()-0.5)*1e-4, Lon: d.at.Lon + (d.rng.Float64()-0.5)*1e-4,
 		Datum: wire.DatumWGS84, At: now.Add(d.skew).UnixMilli(),

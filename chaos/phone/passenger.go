@@ -118,8 +118,12 @@ func (p *passenger) book(now time.Time) {
 	place := func(dLat, dLon float64) wire.Place {
 		return wire.Place{Lat: wire.Some(p.at.Lat + dLat), Lon: wire.Some(p.at.Lon + dLon), Datum: wire.DatumWGS84}
 	}
+	away := 0.008 // east or west: who lives at a border often rides across it
+	if p.rng.IntN(2) == 0 {
+		away = -away
+	}
 	spread := func() float64 { return (p.rng.Float64() - 0.5) * 1e-3 }
 	p.give(wire.TypeRequest, wire.Request{
-		Trip: p.trip, Pickup: place(spread()/4, spread()/4), Dropoff: place(0.004+spread(), 0.004+spread()), Seats: 1,
+		Trip: p.trip, Pickup: place(spread()/4, spread()/4), Dropoff: place(spread(), away+spread()), Seats: 1,
 	}, p.trip, "")
 }

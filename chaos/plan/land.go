@@ -53,17 +53,41 @@ type Place struct {
 	Lat, Lon float64
 }
 
-// Homes are where n people of each area live.
-func (p *Plan) Homes(n int, stream uint64) []Place {
+// DriverHomes are where the drivers live.
+func (p *Plan) DriverHomes() []Place {
+	return p.homes(1, func(area int) int {
+		if p.Uneven && area%2 == 1 {
+			return max(1, p.Drivers/4)
+		}
+		return p.Drivers
+	})
+}
+
+// PassengerHomes are where the passengers live.
+func (p *Plan) PassengerHomes() []Place { return p.homes(2, func(int) int { return p.Passengers }) }
+
+// OperatorHomes are where the operators live: one in each area, if there are any.
+func (p *Plan) OperatorHomes() []Place {
+	return p.homes(3, func(int) int {
+		if p.Operators {
+			return 1
+		}
+		return 0
+	})
+}
+
+// homes are where so many people of each area live. Those at the border are the first.
+func (p *Plan) homes(stream uint64, count func(area int) int) []Place {
 	rng := rand.New(rand.NewPCG(p.Seed, stream))
 	var homes []Place
 	for i := range p.Areas {
 		middle := west + (float64(i)+0.5)*side
+		n := count(i)
 		for k := range n {
 			home := Place{Area: AreaName(i), Lat: south + side/2 + (rng.Float64()-0.5)*aroundTown, Lon: middle + (rng.Float64()-0.5)*aroundTown}
 			if float64(k) < p.Border*float64(n) && p.Areas > 1 {
 				home.Lon = west + float64(i+1)*side - nearBorder*rng.Float64()
-				if i == p.Areas-1 { // there is no area to the east of the last
+				if i == p.Areas-1 || i > 0 && k%2 == 1 { // to the other side; there is no area east of the last
 					home.Lon = west + float64(i)*side + nearBorder*rng.Float64()
 				}
 			}

@@ -40,6 +40,9 @@ type Plan struct {
 	Passengers int     `json:"passengers"`
 	Operators  bool    `json:"operators,omitempty"`
 	Border     float64 `json:"border,omitempty"`
+	// Uneven: every other area has a quarter of the drivers only, so that they must come
+	// from its neighbours.
+	Uneven bool `json:"uneven,omitempty"`
 	// ThinkMS is how long a passenger waits on average between trips, StepMS how long a
 	// driver takes from stage to stage.
 	ThinkMS int `json:"think_ms"`

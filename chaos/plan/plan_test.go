@@ -43,13 +43,13 @@ func TestPlans(t *testing.T) {
 }
 
 func TestASeedRepeatsItself(t *testing.T) {
-	p := &Plan{Seed: 3, Areas: 2, Border: 0.5, Steps: []Step{{AtMS: 100, Fault: ServerKill, Times: 9, EveryMS: 1000}, {AtMS: 500, Fault: RedisKill}}}
-	first, homes := p.Expand(), p.Homes(8, 1)
-	if len(first) != 10 || !reflect.DeepEqual(first, p.Expand()) || !reflect.DeepEqual(homes, p.Homes(8, 1)) {
+	p := &Plan{Seed: 3, Areas: 2, Drivers: 8, Border: 0.5, Steps: []Step{{AtMS: 100, Fault: ServerKill, Times: 9, EveryMS: 1000}, {AtMS: 500, Fault: RedisKill}}}
+	first, homes := p.Expand(), p.DriverHomes()
+	if len(first) != 10 || !reflect.DeepEqual(first, p.Expand()) || !reflect.DeepEqual(homes, p.DriverHomes()) {
 		t.Fatal(first)
 	}
 	p.Seed++
-	if reflect.DeepEqual(first, p.Expand()) || reflect.DeepEqual(homes, p.Homes(8, 1)) {
+	if reflect.DeepEqual(first, p.Expand()) || reflect.DeepEqual(homes, p.DriverHomes()) {
 		t.Fatal("another seed does the same")
 	}
 }

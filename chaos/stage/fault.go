@@ -142,6 +142,10 @@ func (d *doing) pick(ctx context.Context) (*Server, error) {
 	return nil, fmt.Errorf("no server %q", target)
 }
 
+// askWait is how long Redis may take to say who writes what. When it is away the
+// fault goes on without knowing.
+const askWait = 300 * time.Millisecond
+
 // server hits one dispatchd.
 func (d *doing) server(ctx context.Context) error {
 	s, err := d.pick(ctx)
@@ -149,8 +153,10 @@ func (d *doing) server(ctx context.Context) error {
 		return err
 	}
 	d.event.Target, d.event.Server = s.Name, d.Front(s)
+	asking, done := context.WithTimeout(ctx, askWait)
+	defer done()
 	for _, area := range d.Plan.AreaNames() {
-		if d.Writer(ctx, area) == s {
+		if d.Writer(asking, area) == s {
 			d.event.Areas = append(d.event.Areas, area)
 		}
 	}
