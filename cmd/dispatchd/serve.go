@@ -204,7 +204,7 @@ func (s *server) stop(stopWriting context.CancelFunc) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.DrainFor)
 	defer cancel()
 	s.handOver(ctx)
-	if err := s.hub.Drain(ctx, s.cfg.DrainFor/2); err != nil {
+	if err := s.hub.Drain(ctx, (s.cfg.DrainFor-time.Since(begin))/2); err != nil {
 		s.log.Warn("some connections did not go in time", "err", err)
 	}
 	stopWriting()
