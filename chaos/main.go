@@ -89,7 +89,10 @@ func run(ctx context.Context, o options) (code int, err error) {
 		return 2, err
 	}
 	defer os.RemoveAll(dir)
-	programs, err := stage.Build(dir, o.race)
+	second := slices.ContainsFunc(plans, func(p *plan.Plan) bool {
+		return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Fault == plan.RollingUpgrade })
+	})
+	programs, err := stage.Build(dir, o.race, second)
 	if err != nil {
 		return 2, err
 	}

@@ -76,7 +76,9 @@ func (d *doing) cut(ctx context.Context) error {
 		return fmt.Errorf("nobody is %q or %q now", d.step.Target, d.step.To)
 	}
 	d.event.Target = strings.Join(from, ",") + " | " + strings.Join(to, ",")
-	d.event.Master = d.Plan.Topology != "standalone" && strings.Contains(d.step.Target, "master")
+	// A server that is cut off together with the master waits for the end of the cut, and
+	// not for a fail-over.
+	d.event.Master = d.Plan.Topology != "standalone" && strings.HasPrefix(d.step.Target, "master") && len(from) == 1
 	d.event.From = d.now()
 	set := func(lost bool) error {
 		err := d.net.Block(from, to, lost)

@@ -209,9 +209,14 @@ func freePort() string {
 	}
 }
 
-// Build builds the server for tests, in two versions for the rolling upgrade.
-func Build(dir string, race bool) (programs [2]string, err error) {
+// Build builds the server for tests, and where it is wanted a second version of it for
+// a rolling upgrade; else both are the same.
+func Build(dir string, race, second bool) (programs [2]string, err error) {
 	for i := range programs {
+		if i == 1 && !second {
+			programs[1] = programs[0]
+			continue
+		}
 		programs[i] = filepath.Join(dir, fmt.Sprint("dispatchd-", i+1))
 		args := []string{"build", "-tags", "chaos", "-ldflags", fmt.Sprint("-X main.version=chaos-", i+1), "-o", programs[i]}
 		if race {
