@@ -123,7 +123,14 @@ func (b *inbox) waiting(c class) int {
 func (b *inbox) behind(c class) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.pace.each[c]*time.Duration(b.queues[c].len()) > share[c]
+	return b.pace.each[c]*time.Duration(b.queues[c].len()) > b.pace.share(c)
+}
+
+// share returns how much of the core's time a class has in one step.
+func (b *inbox) share(c class) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pace.share(c)
 }
 
 // waitingSlots returns how many drivers have moved.

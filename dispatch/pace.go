@@ -58,9 +58,17 @@ func blend(known, shown time.Duration) time.Duration {
 // own time, and what goes on around them in as many steps as they need.
 func (p *pace) wait(c class, behind int) time.Duration {
 	own := p.each[c] * time.Duration(behind)
-	steps := own/share[c] + 1
+	steps := own/p.share(c) + 1
 	return own + steps*p.around[c]
 }
+
+// mostShare bounds what a class may have of one step, and so how long what is critical
+// waits for it.
+const mostShare = 100 * time.Millisecond
+
+// share is how much of the core's time a class has in one step: as much as the rest
+// of the step takes, so that a slow Redis costs at most half of what could be done.
+func (p *pace) share(c class) time.Duration { return max(share[c], min(p.around[c], mostShare)) }
 
 // turnAway gives somebody who was not taken a place in the line, and returns when it is due.
 func (p *pace) turnAway(c class, now time.Time, waiting int) time.Duration {

@@ -8,9 +8,9 @@ import (
 // batchFull is when a batch is recorded before more is decided.
 const batchFull = MaxBatchFacts / 2
 
-// share is how much of the core's time the inputs of a class have in one step. What
-// is left over waits for the next step, behind what is critical then. Critical
-// inputs have as much as they need.
+// share is how much of the core's time the inputs of a class have in one step at
+// least. What is left over waits for the next step, behind what is critical then.
+// Critical inputs have as much as they need.
 var share = [classes]time.Duration{critical: time.Second, greeting: 5 * time.Millisecond, creation: 10 * time.Millisecond, viewing: 2 * time.Millisecond}
 
 // Positions have their share too. While more is asked for than one step can do they
@@ -54,7 +54,7 @@ func (e *Engine) step(ctx context.Context) error {
 
 // stepClass takes those inputs of a class that wait now, within the class's share.
 func (e *Engine) stepClass(ctx context.Context, c class, times *stepTimes) error {
-	begin := e.cfg.Now()
+	begin, most := e.cfg.Now(), e.inbox.share(c)
 	for n := e.inbox.waiting(c); n > 0; n-- {
 		came, ok := e.inbox.take(c)
 		if !ok {
@@ -64,7 +64,7 @@ func (e *Engine) stepClass(ctx context.Context, c class, times *stepTimes) error
 			return err
 		}
 		times.done[c]++
-		if c != critical && e.cfg.Now().Sub(begin) >= share[c] {
+		if c != critical && e.cfg.Now().Sub(begin) >= most {
 			break
 		}
 	}
