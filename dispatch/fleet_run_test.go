@@ -168,8 +168,8 @@ func (f *fleet) lossWithWriters(all bool) {
 	}
 }
 
-// allWell says whether every area has had a writer for a while, nobody waits to be
-// one, and no server is stopped.
+// allWell says whether every area has had a writer for a while, whose lease is fresh,
+// nobody waits to be one, and no server is stopped.
 func (f *fleet) allWell() bool {
 	for _, n := range f.nodes {
 		if n.pausedUntil > f.now {
@@ -182,7 +182,7 @@ func (f *fleet) allWell() bool {
 		}
 	}
 	for _, a := range f.areas {
-		if l := f.writer(a); l == nil || a.writer != l.ledger.token {
+		if l := f.writer(a); l == nil || a.writer != l.ledger.token || a.until < f.now+int64(2*time.Second) {
 			return false
 		}
 	}
