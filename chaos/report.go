@@ -70,7 +70,7 @@ func (rep *report) sum(out string) {
 	rep.TakeoverP99S = oracle.Percentile(takeovers, 0.99).Seconds()
 	rep.TookS = time.Since(rep.begun).Seconds()
 	var simulated struct {
-		Trips int `json:"trips"`
+		Trips int `json:"trips_simulated"`
 	}
 	if text, err := os.ReadFile(filepath.Join(filepath.Dir(out), "simulate.json")); err == nil && json.Unmarshal(text, &simulated) == nil {
 		rep.TripsSimulated = simulated.Trips
