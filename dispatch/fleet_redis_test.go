@@ -21,7 +21,8 @@ type modelRedis struct {
 	// acked is how far each replica has come.
 	acked [2]int
 	down  bool
-	run   int // counts the masters: what was sent to an old one does not arrive
+	back  int64 // when it was last away
+	run   int   // counts the masters: what was sent to an old one does not arrive
 
 	breaks breaks
 }

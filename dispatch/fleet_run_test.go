@@ -145,7 +145,7 @@ func (f *fleet) away(d time.Duration, then func()) {
 	}
 	f.redis.down = true
 	f.after(d, func() {
-		f.redis.down = false
+		f.redis.down, f.redis.back = false, f.now
 		then()
 	})
 }
@@ -168,9 +168,12 @@ func (f *fleet) lossWithWriters(all bool) {
 	}
 }
 
-// allWell says whether every area has had a writer for a while, whose lease is fresh,
-// nobody waits to be one, and no server is stopped.
+// allWell says whether Redis has been there for longer than a lease, every area has had
+// a writer for a while, nobody waits to be one, and no server is stopped.
 func (f *fleet) allWell() bool {
+	if f.now-f.redis.back < int64(4*time.Second) {
+		return false
+	}
 	for _, n := range f.nodes {
 		if n.pausedUntil > f.now {
 			return false
@@ -182,7 +185,7 @@ func (f *fleet) allWell() bool {
 		}
 	}
 	for _, a := range f.areas {
-		if l := f.writer(a); l == nil || a.writer != l.ledger.token || a.until < f.now+int64(2*time.Second) {
+		if l := f.writer(a); l == nil || a.writer != l.ledger.token {
 			return false
 		}
 	}
