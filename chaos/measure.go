@@ -29,7 +29,7 @@ func (res *result) measure(h history.History) {
 		if e.Skipped != "" || e.Error != "" {
 			continue
 		}
-		gap := oracle.Gap(h, e.From, e.Until+recovery).Seconds()
+		gap := oracle.Gap(h, e.From, res.calm(e.Until)).Seconds()
 		t.Gap = max(t.Gap, gap)
 		t.ByFault[e.Fault] = max(t.ByFault[e.Fault], gap)
 		if e.Master {
@@ -47,6 +47,18 @@ func (res *result) measure(h history.History) {
 		}
 	}
 	res.Times = t
+}
+
+// calm is how long after the end of a fault what happens is put down to it: until the
+// next one begins, and no longer than recovery.
+func (res *result) calm(end time.Duration) time.Duration {
+	until := end + recovery
+	for _, e := range res.Events {
+		if e.From >= end {
+			until = min(until, e.From)
+		}
+	}
+	return until
 }
 
 // checkTraffic: a run in which little happened has shown nothing, and after each fault

@@ -20,11 +20,14 @@ import (
 const (
 	// warmUp is how long everybody may take to come, settleFor how long the trips that
 	// are under way may take to end once everything is mended.
-	warmUp    = 15 * time.Second
+	warmUp    = time.Minute
 	settleFor = 100 * time.Second
 	// mendWait bounds the mending, readWait the last reading of the ledger.
 	mendWait = 90 * time.Second
 	readWait = 30 * time.Second
+	// mutantTries is under how many seeds a mutant may get away: what its plan waits for
+	// is likely and not certain.
+	mutantTries = 3
 )
 
 // runner runs one plan after the other.
@@ -42,6 +45,7 @@ type result struct {
 	About    string         `json:"about"`
 	Topology string         `json:"topology"`
 	Mutant   string         `json:"mutant,omitempty"`
+	Tries    int            `json:"tries,omitempty"` // seeds that a mutant took, if more than one
 	Took     float64        `json:"took_s"`
 	Verdict  oracle.Verdict `json:"verdict"`
 	Events   []stage.Event  `json:"events"`
@@ -61,6 +65,13 @@ func (r *runner) all(ctx context.Context, plans []*plan.Plan) *report {
 		fmt.Printf("%d/%d %s (seed %d): %s\n", i+1, len(plans), p.Name, p.Seed, p.About)
 		begun := time.Now()
 		res := r.one(ctx, p)
+		for tries := 1; p.Mutant != "" && !res.caught() && tries < mutantTries && ctx.Err() == nil; tries++ {
+			again := *p
+			again.Seed += uint64(tries)
+			fmt.Printf("    not caught (%s %s); again under seed %d\n", res.Verdict.Findings.String(), res.Failed, again.Seed)
+			res = r.one(ctx, &again)
+			res.Tries = tries + 1
+		}
 		res.Took = time.Since(begun).Seconds()
 		rep.Runs = append(rep.Runs, res)
 		res.printLine(os.Stdout)

@@ -23,9 +23,14 @@ func (d *doing) order(ctx context.Context) error {
 		}
 		return fmt.Errorf("no Sentinel would")
 	}
-	nodes := d.replicasOf(ctx, d.step.Target)
-	if len(nodes) == 0 {
-		return fmt.Errorf("area %s has no replica now", d.step.Target)
+	var nodes []*redistest.Server
+	if err := d.find(ctx, func() error {
+		if nodes = d.replicasOf(ctx, d.step.Target); len(nodes) == 0 {
+			return fmt.Errorf("area %s has no replica now", d.step.Target)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	d.event.Target += " " + d.nameOf(nodes[0])
 	_, err := nodes[0].Do(ctx, "cluster", "failover")
@@ -41,9 +46,14 @@ func (d *doing) moveSlot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, moveLimit)
 	defer cancel()
 	key := "{" + d.step.Target + "}:head"
-	from := d.Set.MasterFor(ctx, key)
-	if from == nil {
-		return fmt.Errorf("nobody serves %s", key)
+	var from *redistest.Server
+	if err := d.find(ctx, func() error {
+		if from = d.Set.MasterFor(ctx, key); from == nil {
+			return fmt.Errorf("nobody serves %s", key)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	slot, err := from.Do(ctx, "cluster", "keyslot", key)
 	if err != nil {

@@ -116,6 +116,20 @@ func (d *doing) hold(ctx context.Context) bool {
 	return pause(ctx, d.step.Duration()) && !d.step.Last
 }
 
+// findWait is how long somebody who is to be hit is looked for: there may be no master,
+// or no writer, just now.
+const findWait = 8 * time.Second
+
+// find calls try until it finds whom the fault is to hit.
+func (d *doing) find(ctx context.Context, try func() error) error {
+	for until := time.Now().Add(findWait); ; {
+		err := try()
+		if err == nil || time.Now().After(until) || !pause(ctx, 100*time.Millisecond) {
+			return err
+		}
+	}
+}
+
 // pick is the server that a target names: s0, writer:a1, or random.
 func (d *doing) pick(ctx context.Context) (*Server, error) {
 	target := d.step.Target
@@ -148,8 +162,11 @@ const askWait = 300 * time.Millisecond
 
 // server hits one dispatchd.
 func (d *doing) server(ctx context.Context) error {
-	s, err := d.pick(ctx)
-	if err != nil {
+	var s *Server
+	if err := d.find(ctx, func() (err error) {
+		s, err = d.pick(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
 	d.event.Target, d.event.Server = s.Name, d.Front(s)
@@ -303,9 +320,14 @@ func some(node *redistest.Server) []*redistest.Server {
 
 // redis kills or pauses nodes.
 func (d *doing) redis(ctx context.Context) error {
-	nodes := d.nodes(ctx, d.step.Target)
-	if len(nodes) == 0 {
-		return fmt.Errorf("no node is %q now", d.step.Target)
+	var nodes []*redistest.Server
+	if err := d.find(ctx, func() error {
+		if nodes = d.nodes(ctx, d.step.Target); len(nodes) == 0 {
+			return fmt.Errorf("no node is %q now", d.step.Target)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	d.event.Target += " " + d.names(nodes)
 	d.event.Master = d.Plan.Topology != "standalone" && strings.HasPrefix(d.step.Target, "master")

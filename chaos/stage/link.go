@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func (d *doing) side(ctx context.Context, words string, other []string) []string
 			}
 		case word == "rest":
 			for _, place := range d.inhabited() {
-				if !contains(other, place) {
+				if !slices.Contains(other, place) {
 					add(place)
 				}
 			}
@@ -47,15 +48,6 @@ func (d *doing) side(ctx context.Context, words string, other []string) []string
 	return found
 }
 
-func contains(places []string, place string) bool {
-	for _, p := range places {
-		if p == place {
-			return true
-		}
-	}
-	return false
-}
-
 // inhabited are the places where something runs.
 func (d *doing) inhabited() []string {
 	var all []string
@@ -70,10 +62,15 @@ func (d *doing) inhabited() []string {
 
 // cut loses what goes between two sides, in both directions, in one, or now and then.
 func (d *doing) cut(ctx context.Context) error {
-	from := d.side(ctx, d.step.Target, nil)
-	to := d.side(ctx, d.step.To, from)
-	if len(from) == 0 || len(to) == 0 {
-		return fmt.Errorf("nobody is %q or %q now", d.step.Target, d.step.To)
+	var from, to []string
+	if err := d.find(ctx, func() error {
+		from = d.side(ctx, d.step.Target, nil)
+		if to = d.side(ctx, d.step.To, from); len(from) == 0 || len(to) == 0 {
+			return fmt.Errorf("nobody is %q or %q now", d.step.Target, d.step.To)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	d.event.Target = strings.Join(from, ",") + " | " + strings.Join(to, ",")
 	// A server that is cut off together with the master waits for the end of the cut, and
