@@ -179,7 +179,13 @@ func (l *modelLedger) call(writes bool, script func() error) error {
 		return execute()
 	}
 	defer func() { l.life.steady = fleet.now }()
-	switch rng.IntN(6) {
+	kind := rng.IntN(6)
+	if often > 15 && kind < 3 { // stopped for about as long as it takes to be replaced
+		fleet.pause(l.life.host, fleet.between(3*time.Second, 6*time.Second))
+		l.life.task.sleep(0)
+		return execute()
+	}
+	switch kind {
 	case 0: // the request is lost
 		l.life.task.sleep(200 * time.Millisecond)
 		return errModelLost
