@@ -87,9 +87,16 @@ func (s *Store) lookOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("redis at %s: %w", s.target, err)
 	}
-	s.learn(view.replicas)
+	// What a master has on average: a Cluster gives replicas of one to another that has
+	// none, and what was asked of one that had three would be asked for ever of one with one.
+	s.learn(view.replicas / max(view.masters, 1))
 	if want := s.Copies(); view.fewest < want {
-		view.trouble("", "every change is to be on %d replicas and a master has %d: add replicas, or ask for fewer copies", want, view.fewest)
+		const say = "every change is to be on %d replicas and a master has %d: add replicas, or ask for fewer copies"
+		if s.wanted > 0 {
+			view.trouble("", say, want, view.fewest)
+		} else { // one is away, which is no setting: until it is back WAIT holds what needs it
+			view.note("", say, want, view.fewest)
+		}
 	}
 	s.setDurable(len(view.troubles) == 0)
 	s.complain(view)
@@ -122,8 +129,9 @@ func (s *Store) complain(view *view) {
 type view struct {
 	troubles []string // acknowledged facts could be lost
 	notes    []string // worth knowing
-	replicas int      // the most that a master has
-	fewest   int      // the fewest that a master has
+	masters  int
+	replicas int // of all masters together
+	fewest   int // that a master has
 }
 
 func (v *view) trouble(addr, format string, args ...any) {
@@ -174,7 +182,7 @@ func (s *Store) surveyMaster(ctx context.Context, v *view, master *redis.Client)
 	}
 	atLeast, _ := strconv.Atoi(has["min-replicas-to-write"])
 	count := max(len(addrs), atLeast)
-	v.replicas, v.fewest = max(v.replicas, count), min(v.fewest, count)
+	v.masters, v.replicas, v.fewest = v.masters+1, v.replicas+count, min(v.fewest, count)
 	if count > 0 {
 		v.guards(addr, has)
 	}
