@@ -47,8 +47,8 @@ func (f *site) connect(ctx context.Context, right bool) (*crowd, error) {
 			c.stop()
 			return nil, err
 		}
-		row := float64(i / serverAreas)
-		p := &pair{name: fmt.Sprintf("p%d", i), at: geo.Point{Lat: 26.02 + 0.045*row, Lon: 100.5 + float64(area)*areaDegrees}}
+		row, column := i/serverAreas%20, i/serverAreas/20
+		p := &pair{name: fmt.Sprintf("p%d", i), at: geo.Point{Lat: 26.02 + 0.045*float64(row), Lon: 100.1 + 0.06*float64(column) + float64(area)*areaDegrees}}
 		if err := p.connect(ctx, key, geo.AreaID(areaName(area)), addrs); err != nil {
 			c.stop()
 			return nil, fmt.Errorf("pair %d: %w", i, err)
@@ -127,11 +127,14 @@ func (p *pair) ride(trips *atomic.Int64) error {
 	for n := 0; ; n++ {
 		trip := fmt.Sprintf("%s-%d", p.name, n)
 		request := wire.Request{Trip: trip, Seats: 1, Pickup: pointPlace(p.at), Dropoff: pointPlace(geo.Point{Lat: p.at.Lat + 0.01, Lon: p.at.Lon})}
-		if err := say(p.rider, wire.TypeRequest, trip, request); err != nil {
-			return err
-		}
-		if err := awaitEnd(p.rider, trip); err != nil {
-			return err
+		for again := true; again; {
+			err := say(p.rider, wire.TypeRequest, trip, request)
+			if err == nil {
+				again, err = awaitEnd(p.rider, trip)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		trips.Add(1)
 	}
@@ -141,15 +144,25 @@ func pointPlace(p geo.Point) wire.Place {
 	return wire.Place{Lat: wire.Some(p.Lat), Lon: wire.Some(p.Lon), Datum: wire.DatumWGS84}
 }
 
-// awaitEnd reads until the trip is completed.
-func awaitEnd(conn *websocket.Conn, trip string) error {
+// awaitEnd reads until the trip is completed. Again says that the server was too busy
+// to take it, and that the time it asked for has passed.
+func awaitEnd(conn *websocket.Conn, trip string) (again bool, err error) {
 	for {
 		f, err := next(conn)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if told, ok := f.Body.(wire.Trip); ok && told.Trip == trip && told.State == string(dispatch.Completed) {
-			return nil
+		switch b := f.Body.(type) {
+		case wire.Trip:
+			if b.Trip == trip && b.State == string(dispatch.Completed) {
+				return false, nil
+			}
+		case wire.Refused:
+			if b.Code != "busy" {
+				return false, fmt.Errorf("refused: %+v", b)
+			}
+			time.Sleep(time.Duration(b.RetryAfterMS) * time.Millisecond)
+			return true, nil
 		}
 	}
 }
@@ -159,11 +172,7 @@ func next(conn *websocket.Conn) (wire.ServerFrame, error) {
 	if err != nil {
 		return wire.ServerFrame{}, err
 	}
-	f, err := wire.DecodeServer(frame)
-	if no, ok := f.Body.(wire.Refused); err == nil && ok {
-		err = fmt.Errorf("refused: %+v", no)
-	}
-	return f, err
+	return wire.DecodeServer(frame)
 }
 
 // drive accepts every offer and drives every trip at once.
@@ -179,6 +188,8 @@ func (p *pair) drive() error {
 			err = p.command(wire.TypeAccept, wire.Accept{Trip: b.Trip, Offer: b.Offer})
 		case wire.Trip:
 			err = p.goOn(b)
+		case wire.Refused:
+			err = fmt.Errorf("a driver is refused: %+v", b)
 		}
 		if err == nil && time.Since(reported) > 5*time.Second {
 			reported = time.Now()

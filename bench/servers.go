@@ -25,7 +25,7 @@ import (
 const (
 	serverShare    = 0.2 // of a core
 	serverAreas    = 8
-	serverPairs    = 160 // drivers with a rider each, all at it as fast as they are answered
+	serverPairs    = 320 // drivers with a rider each, all at it as fast as they are answered
 	serverWarmUp   = 4 * time.Second
 	serverMeasured = 12 * time.Second
 	serverBudget   = 1.6
@@ -125,6 +125,16 @@ func (f *site) start(ctx context.Context, n int) error {
 	if err := f.redis.Start(); err != nil {
 		return err
 	}
+	err := poll(ctx, "redis listens", func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close() // it was only a knock
+		}
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
 	for i := range n {
 		addr, private, err := freeAddrs()
 		if err != nil {
@@ -132,7 +142,7 @@ func (f *site) start(ctx context.Context, n int) error {
 		}
 		cmd := exec.CommandContext(ctx, f.program, "serve", "--node", "server-"+strconv.Itoa(i), "--redis", "unix://"+socket,
 			"--data-dir", f.dir, "--secret-file", filepath.Join(f.dir, "secret"), "--areas", filepath.Join(f.dir, "areas.geojson"),
-			"--listen", addr, "--private-listen", private, "--reach", "1m", "--frames-per-sec", "1000", "--frame-burst", "10000", "--log-level", "warn")
+			"--listen", addr, "--private-listen", private, "--reach", "1m", "--frames-per-sec", "1000", "--frame-burst", "10000", "--log-level", "error")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
@@ -239,7 +249,7 @@ func (f *site) written(i int) int {
 		return -1
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "cuntong_node_areas_written "); ok {
+		if value, ok := strings.CutPrefix(line, "cuntong_node_areas "); ok {
 			n, _ := strconv.Atoi(strings.TrimSpace(value))
 			return n
 		}
