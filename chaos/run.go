@@ -232,12 +232,8 @@ func (res *result) keep(dir, to string, h history.History, journals []oracle.Jou
 	}
 	res.Kept = to
 	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
-	more, _ := filepath.Glob(filepath.Join(dir, "redis", "*", "redis.log"))
-	for _, file := range append(logs, more...) {
+	for _, file := range logs {
 		name := filepath.Base(file)
-		if name == "redis.log" {
-			name = filepath.Base(filepath.Dir(file)) + ".log"
-		}
 		if text, err := os.ReadFile(file); err == nil {
 			_ = os.WriteFile(filepath.Join(to, name), text, 0o644) // what can be kept is
 		}

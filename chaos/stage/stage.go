@@ -241,6 +241,9 @@ func (s *Stage) Close() error {
 	}
 	var errs []error
 	if s.Set != nil {
+		for _, node := range s.Set.All() { // their own folder may be a disk that goes away now
+			errs = append(errs, os.WriteFile(filepath.Join(s.Dir, filepath.Base(node.Dir)+".log"), []byte(node.Log()), 0o600))
+		}
 		errs = append(errs, s.Set.Close())
 	}
 	if s.disk != "" {
