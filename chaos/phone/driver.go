@@ -24,6 +24,7 @@ type driver struct {
 	vers   int64
 	next   time.Time // of the next stage
 	sentAt time.Time // of the last position
+	doubts int       // how often in a row the server would not have what he reports
 	looked bool      // the first truth of this connection has been written down
 }
 
@@ -127,10 +128,15 @@ func (d *driver) answered(op *history.Op) {
 			d.hold(op.Trip, op.Version, op.State)
 		}
 	case op.Outcome == history.OK && op.Trip == d.trip:
+		d.doubts = 0
 		d.hold(op.Trip, op.Version, op.State)
 	case op.Outcome == history.Refused && op.Trip == d.trip:
-		// He and the server see the trip differently; its frame is on the way, or truth is asked for.
+		// He and the server see the trip differently: its frame is on the way. If it was
+		// lost, only a new truth helps.
 		d.next = time.Now().Add(500 * time.Millisecond)
+		if d.doubts++; d.doubts > 1 {
+			d.doubts, d.hangUp = 0, true
+		}
 	}
 }
 

@@ -55,6 +55,7 @@ type phone struct {
 	pending []*call   // in the order they were given
 	named   int
 
+	hangUp   bool      // the party wants a new connection, for its truth
 	counted  bool      // among the busy of cfg
 	receipts []receipt // the newest of each trip, that of the latest last
 }
@@ -269,6 +270,9 @@ func earlier(a, b time.Time) time.Time {
 // nothing at all, or nothing happens to somebody who waits.
 func (p *phone) deaf(now time.Time, r role) bool {
 	switch {
+	case p.hangUp:
+		p.hangUp = false
+		return true
 	case !p.ready && p.cfg.Log.Now()-p.helloAt > helloWait:
 		return true
 	case len(p.pending) > 0 && now.Sub(p.heard) > silentAfter:
