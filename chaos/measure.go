@@ -8,6 +8,7 @@ import (
 	"cuntong/chaos/history"
 	"cuntong/chaos/oracle"
 	"cuntong/chaos/plan"
+	"cuntong/chaos/stage"
 )
 
 // recovery is how long after a fault its consequences are looked for.
@@ -32,6 +33,9 @@ func (res *result) measure(h history.History) {
 		gap := oracle.Gap(h, e.From, res.calm(e.Until)).Seconds()
 		t.Gap = max(t.Gap, gap)
 		t.ByFault[e.Fault] = max(t.ByFault[e.Fault], gap)
+		if !res.alone(e) {
+			continue // what two faults at once cost is in the gaps, and no measure of either
+		}
 		if e.Master {
 			t.Failovers = append(t.Failovers, gap)
 		}
@@ -47,6 +51,18 @@ func (res *result) measure(h history.History) {
 		}
 	}
 	res.Times = t
+}
+
+// alone says that no other fault was under way when this one began, nor began soon after.
+func (res *result) alone(e stage.Event) bool {
+	const soon = 4 * time.Second
+	for _, other := range res.Events {
+		same := other.Fault == e.Fault && other.From == e.From
+		if !same && other.From < e.From+soon && other.Until > e.From && other.Skipped == "" && other.Fault != plan.Frames {
+			return false
+		}
+	}
+	return true
 }
 
 // calm is how long after the end of a fault what happens is put down to it: until the
