@@ -21,6 +21,8 @@ type running struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error // of starting it
+
+	expected bool // its end is our doing; guarded by the mutex of its Server
 }
 
 // launch starts a process that dies with us: the kernel kills it when the thread that
@@ -65,13 +67,10 @@ type Server struct {
 	mutant  string
 	dir     string
 
-	mu      sync.Mutex // guards the following fields
-	life    *running
-	lives   int
-	expect  bool // its end is our doing
-	paused  bool
-	sudden  []string // ends that nobody ordered
-	pointed bool     // this life has an order to break at a point
+	mu     sync.Mutex // guards the following fields
+	life   *running
+	lives  int
+	sudden []string // ends that nobody ordered
 }
 
 // start begins a life with a program. Order is what it is to do at a point, or empty.
@@ -94,8 +93,8 @@ func (s *Server) start(program, order string) error {
 	defer log.Close()
 	fmt.Fprintf(log, "--- life %d of %s: %s\n", s.lives, s.Name, order)
 	cmd.Stdout, cmd.Stderr = log, log
-	s.expect, s.paused, s.pointed = false, false, order != ""
 	s.life = launch(cmd)
+	s.life.expected = order != ""
 	if s.life.err != nil {
 		return s.life.err
 	}
@@ -110,7 +109,7 @@ func (s *Server) watch(life *running) {
 	<-life.ended
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.expect && !s.pointed {
+	if !life.expected {
 		s.sudden = append(s.sudden, fmt.Sprintf("life %d of %s ended: %v; its log ends: %s", s.lives, s.Name, life.cmd.ProcessState, tail(s.logFile())))
 	}
 }
@@ -135,13 +134,7 @@ func (s *Server) signal(sig syscall.Signal, expect bool) {
 	if s.life == nil || s.life.over() {
 		return
 	}
-	s.expect = s.expect || expect
-	switch sig {
-	case syscall.SIGSTOP:
-		s.paused = true
-	case syscall.SIGCONT:
-		s.paused = false
-	}
+	s.life.expected = s.life.expected || expect
 	_ = s.life.cmd.Process.Signal(sig) // it may have ended just now
 }
 
