@@ -103,6 +103,7 @@ type switchable struct {
 	loseReply int        // so many appends are made and then reported as failed
 	appends   int
 	facts     []dispatch.Fact // acknowledged
+	seeded    bool            // a state has taken their place, with what was in hand
 }
 
 var errAway = errors.New("the store is away")
@@ -141,11 +142,17 @@ func (s *switchable) Acquire(ctx context.Context) (dispatch.Epoch, error) {
 	return s.Ledger.Acquire(ctx)
 }
 
+func (s *switchable) Reseed(ctx context.Context, found dispatch.Head, at dispatch.Seq, state []byte) error {
+	err := s.Ledger.Reseed(ctx, found, at, state)
+	s.set(func() { s.seeded = s.seeded || err == nil })
+	return err
+}
+
 // recorded says whether a fact that takes the trip to the state is in the ledger.
 func (s *switchable) recorded(trip dispatch.TripID, state dispatch.State) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.facts, func(f dispatch.Fact) bool {
+	return s.seeded || slices.ContainsFunc(s.facts, func(f dispatch.Fact) bool {
 		id, next := dispatch.TripOf(f.Body)
 		return id == trip && next == state
 	})

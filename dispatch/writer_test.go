@@ -3,11 +3,19 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/go-redis/v9"
 
 	"cuntong/dispatch"
+	"cuntong/dispatch/redisstore"
 )
 
 // An engine whose area is taken leaves what it had not recorded, and tells nobody.
@@ -105,5 +113,58 @@ func TestEngineLeavesBeforeItHasTheArea(t *testing.T) {
 	b.Leave("")
 	if err := b.Run(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A Redis that comes back empty while its writer lives is given everything back, and
+// the next writer finds it.
+func TestEngineGivesALostJournalBack(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		snapshot int // after so many facts
+	}{{"as facts", 1000}, {"as a state", 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := exec.LookPath("redis-server"); err != nil {
+				t.Skip(err)
+			}
+			folder, err := os.MkdirTemp("", "cuntong") // the path of a socket is short
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(folder) })
+			store, err := redisstore.Open(t.Context(), redisstore.Config{Mode: redisstore.ModeChild, DataDir: folder, Node: "n1", LeaseFor: time.Second, Log: quiet})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { store.Close() })
+			server := redis.NewClient(&redis.Options{Network: "unix", Addr: filepath.Join(folder, "redis", "redis.sock"), DisableIdentity: true})
+			t.Cleanup(func() { server.Close() })
+			every := func(cfg *dispatch.EngineConfig) { cfg.SnapshotEvery = c.snapshot }
+			first := start(t, store, every)
+			first.onDuty(t)
+			for _, trip := range []dispatch.TripID{"t1", "t2"} {
+				first.submit(t, request(trip))
+				until(t, "it is answered", func() bool { return first.ears.count(done(dispatch.CommandID("ask-"+trip))) == 1 })
+			}
+			if err := server.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			first.submit(t, dispatch.Accept{Command: dispatch.Command{By: driver1, ID: "a"}, Trip: "t1", Offer: "t1/1"})
+			until(t, "the offer is taken", func() bool { return first.ears.count(done("a")) == 1 })
+			if n, err := testutil.GatherAndCount(first.reg, "cuntong_dispatch_mends_total"); err != nil || n != 1 {
+				t.Errorf("%d kinds of mending are counted: %v", n, err)
+			}
+			second := start(t, store, every)
+			second.submit(t, dispatch.Hello{By: driver1})
+			until(t, "the ride is known", func() bool {
+				return second.ears.count(func(n dispatch.Notice) bool {
+					truth, ok := n.Body.(dispatch.Truth)
+					return ok && len(truth.Trips) == 1 && truth.Trips[0].State == dispatch.Assigned
+				}) == 1
+			})
+			if err := first.end(); !errors.Is(err, dispatch.ErrFenced) {
+				t.Errorf("the first writer ended with %v", err)
+			}
+		})
 	}
 }
