@@ -87,8 +87,8 @@ func (s *Store) lookOnce(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("redis at %s: %w", s.target, err)
 	}
-	// What a master has on average: a Cluster gives replicas of one to another that has
-	// none, and what was asked of one that had three would be asked for ever of one with one.
+	// What a master has on average: a replica that is given from one master to another
+	// must not raise for ever what is asked of all.
 	s.learn(view.replicas / max(view.masters, 1))
 	if want := s.Copies(); view.fewest < want {
 		const say = "every change is to be on %d replicas and a master has %d: add replicas, or ask for fewer copies"
@@ -208,7 +208,8 @@ func (s *Store) surveyMaster(ctx context.Context, v *view, master *redis.Client)
 }
 
 // settingNames are what is asked for.
-var settingNames = []string{"appendonly", "appendfsync", "maxmemory-policy", "min-replicas-to-write", "min-replicas-max-lag", "cluster-require-full-coverage"}
+var settingNames = []string{"appendonly", "appendfsync", "maxmemory-policy", "min-replicas-to-write", "min-replicas-max-lag",
+	"cluster-require-full-coverage", "cluster-allow-replica-migration"}
 
 // inspect looks at one server, and complains of settings under which it could lose
 // facts by itself.
@@ -242,6 +243,9 @@ func (v *view) inspect(ctx context.Context, addr string, client *redis.Client, a
 	}
 	if settings["cluster-require-full-coverage"] == "yes" && as == cluster {
 		v.note(addr, "cluster-require-full-coverage is yes, so every area stops when one master is without a replica to take its place: CONFIG SET cluster-require-full-coverage no")
+	}
+	if settings["cluster-allow-replica-migration"] == "yes" && as == cluster {
+		v.trouble(addr, "cluster-allow-replica-migration is yes, so a master may come to have more replicas than are waited for, and lose its place to one that lacks what was acknowledged: CONFIG SET cluster-allow-replica-migration no, and the same in its configuration file")
 	}
 	return settings, nil
 }

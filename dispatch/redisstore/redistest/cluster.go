@@ -37,7 +37,7 @@ func (s *Set) startCluster(ctx context.Context, replicas int) error {
 		}
 		more := []string{
 			"cluster-enabled yes", fmt.Sprint("cluster-port ", bus), fmt.Sprint("cluster-node-timeout ", nodeTimeoutMillis),
-			"cluster-announce-ip " + s.place(i).Host, "cluster-require-full-coverage no", "cluster-replica-validity-factor 10",
+			"cluster-announce-ip " + s.place(i).Host, "cluster-require-full-coverage no", "cluster-allow-replica-migration no", "cluster-replica-validity-factor 10",
 		}
 		if s.opts.TLS {
 			more = append(more, "tls-cluster yes")
