@@ -20,11 +20,11 @@ type times struct {
 	ByFault   map[string]float64 `json:"gap_by_fault_s,omitempty"` // the same around each fault
 	Takeovers []float64          `json:"takeovers_s,omitempty"`    // kill to first command of the area elsewhere
 	Handovers []float64          `json:"handovers_ms,omitempty"`   // longest wait in an area that changed hands as planned
-	Failovers []float64          `json:"failovers_s,omitempty"`    // longest wait around a fail-over of Sentinels
+	Failovers []float64          `json:"failovers_s,omitempty"`    // longest silence in an area around a fail-over
 }
 
 // measure reads the spans off a history.
-func (res *result) measure(h history.History) {
+func (res *result) measure(h history.History, areas []string) {
 	t := times{ByFault: map[string]float64{}}
 	for _, e := range res.Events {
 		if e.Skipped != "" || e.Error != "" {
@@ -37,7 +37,7 @@ func (res *result) measure(h history.History) {
 			continue // what two faults at once cost is in the gaps, and no measure of either
 		}
 		if e.Master {
-			t.Failovers = append(t.Failovers, gap)
+			t.Failovers = append(t.Failovers, oracle.Silence(h, e.From, res.calm(e.Until), areas).Seconds())
 		}
 		for _, area := range e.Areas {
 			switch e.Fault {
@@ -55,7 +55,7 @@ func (res *result) measure(h history.History) {
 
 // alone says that no other fault was under way when this one began, nor began soon after.
 func (res *result) alone(e stage.Event) bool {
-	const soon = 4 * time.Second
+	const soon = 3 * time.Second
 	for _, other := range res.Events {
 		same := other.Fault == e.Fault && other.From == e.From
 		if !same && other.From < e.From+soon && other.Until > e.From && other.Skipped == "" && other.Fault != plan.Frames {

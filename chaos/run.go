@@ -99,7 +99,7 @@ func (r *runner) one(ctx context.Context, p *plan.Plan) (res *result) {
 		for _, v := range found.First {
 			res.Verdict.Findings.Add(v.Rule, v.What)
 		}
-		res.measure(h)
+		res.measure(h, p.AreaNames())
 		res.checkTraffic(h, p)
 	}
 	if r.o.keep || p.Mutant == "" && !res.good() || p.Mutant != "" && !res.caught() {

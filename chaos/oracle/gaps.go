@@ -54,6 +54,27 @@ func Handover(h history.History, from, until time.Duration, area, leaving string
 	return longest
 }
 
+// Silence is the longest span between two moments in which no command of an area was
+// acknowledged, of all areas the longest. It is the gap in the service, where [Gap] is
+// that in somebody's day.
+func Silence(h history.History, from, until time.Duration, areas []string) time.Duration {
+	acks := map[string][]time.Duration{}
+	for _, op := range h.Ops {
+		if op.Outcome == history.OK && op.Return > from && op.Return < until {
+			acks[AreaOf(op)] = append(acks[AreaOf(op)], op.Return)
+		}
+	}
+	var longest time.Duration
+	for _, area := range areas {
+		last := from
+		for _, at := range append(slices.Sorted(slices.Values(acks[area])), until) {
+			longest = max(longest, at-last)
+			last = at
+		}
+	}
+	return longest
+}
+
 // Acks counts the commands, and the completed trips among them, that were acknowledged
 // between two moments.
 func Acks(h history.History, from, until time.Duration) (acks, trips int) {

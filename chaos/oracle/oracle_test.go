@@ -173,3 +173,28 @@ func TestPercentile(t *testing.T) {
 		}
 	}
 }
+
+func TestGapsAndSilence(t *testing.T) {
+	op := func(trip, server string, invoke, last, ret time.Duration, sends int) history.Op {
+		return history.Op{Kind: "arrive", Trip: trip, Server: server, Invoke: invoke, LastSent: last, Return: ret, Sends: sends, Outcome: history.OK}
+	}
+	h := history.History{Ops: []history.Op{
+		op("a1.x.1", "s0", 0, 0, 10, 1), op("a1.x.2", "s0", 12, 12, 21, 1), // told by the dying s0
+		op("a1.x.3", "s1", 15, 40, 50, 3), op("a1.x.4", "s1", 18, 18, 52, 1), op("a2.x.1", "s1", 22, 22, 30, 1), op("a2.x.2", "s1", 31, 31, 60, 1),
+	}}
+	if got := Gap(h, 20, 60); got != 35 {
+		t.Errorf("gap %d", got)
+	}
+	if got, ok := Takeover(h, 20, "a1", "s0"); !ok || got != 30 {
+		t.Errorf("take-over %d, %t", got, ok)
+	}
+	if _, ok := Takeover(h, 70, "a1", "s0"); ok {
+		t.Error("a take-over after the end")
+	}
+	if got := Handover(h, 20, 60, "a1", "s0"); got != 34 { // who reconnected does not count
+		t.Errorf("hand-over %d", got)
+	}
+	if got := Silence(h, 20, 61, []string{"a1", "a2"}); got != 30 {
+		t.Errorf("silence %d", got)
+	}
+}

@@ -75,7 +75,7 @@ func (d *doing) cut(ctx context.Context) error {
 	d.event.Target = strings.Join(from, ",") + " | " + strings.Join(to, ",")
 	// A server that is cut off together with the master waits for the end of the cut, and
 	// not for a fail-over.
-	d.event.Master = d.Plan.Topology != "standalone" && strings.HasPrefix(d.step.Target, "master") && len(from) == 1
+	d.event.Master = d.step.Fault == plan.Cut && d.Plan.Topology != "standalone" && strings.HasPrefix(d.step.Target, "master") && len(from) == 1
 	d.event.From = d.now()
 	set := func(lost bool) error {
 		err := d.net.Block(from, to, lost)
