@@ -70,7 +70,7 @@ simulate: ## Simulate 400 mornings of the core, and a million trips of several s
 	TRIPS=1010000 OUT=$(CURDIR)/out/simulate.json go test -run 'TestFleet$$' -v -timeout 120m ./dispatch
 
 .PHONY: chaos
-chaos: setup ## Break real servers in every way there is a plan for, 25 min; table, and out/chaos.json
+chaos: setup ## Break real servers in every way there is a plan for, half an hour; table, and out/chaos.json
 	go run ./chaos -o out/chaos.json
 
 .PHONY: chaos-short
