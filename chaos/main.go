@@ -84,7 +84,7 @@ func run(ctx context.Context, o options) (code int, err error) {
 	if err != nil {
 		return 2, err
 	}
-	dir, err := os.MkdirTemp("", "cuntong-chaos-")
+	dir, err := stage.TempDir()
 	if err != nil {
 		return 2, err
 	}

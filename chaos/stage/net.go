@@ -75,8 +75,9 @@ func addrOf(place string) string {
 }
 
 // Sweep removes what runs of this program have left behind that ended without cleaning
-// up: namespaces of processes that are no more, and whatever still runs in them.
+// up: folders, and namespaces of processes that are no more with whatever still runs in them.
 func Sweep() {
+	sweepDirs()
 	entries, err := os.ReadDir("/run/netns")
 	if err != nil {
 		return
@@ -85,8 +86,28 @@ func Sweep() {
 		rest, ours := strings.CutPrefix(e.Name(), netPrefix)
 		number, _, ok := strings.Cut(rest, "-")
 		pid, err := strconv.Atoi(number)
-		if ours && ok && err == nil && syscall.Kill(pid, 0) != nil {
+		if ours && ok && err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
 			removeNamespace(e.Name())
+		}
+	}
+}
+
+// dirPrefix begins the names of our folders; the number of the process follows.
+const dirPrefix = "cuntong-chaos-"
+
+// TempDir makes a folder that Sweep removes when this process is no more.
+func TempDir() (string, error) {
+	return os.MkdirTemp("", fmt.Sprint(dirPrefix, os.Getpid(), "-"))
+}
+
+// sweepDirs removes the folders of processes that are no more.
+func sweepDirs() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is a good one
+	for _, dir := range dirs {
+		number, _, ok := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
+		pid, err := strconv.Atoi(number)
+		if ok && err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
+			os.RemoveAll(dir)
 		}
 	}
 }
