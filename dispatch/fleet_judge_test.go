@@ -14,6 +14,7 @@ type arbiter struct {
 	said   map[TripID]map[Version]saying
 	ended  map[TripID]bool         // told as ended
 	onDuty map[DriverID]geo.AreaID // where, at the end
+	onWay  map[DriverID]bool       // from one area to another, at the end
 	steps  int
 	worst  time.Duration // the latest that a deadline was acted on
 	checks int
@@ -26,7 +27,7 @@ type saying struct {
 }
 
 func newArbiter(f *fleet) *arbiter {
-	return &arbiter{fleet: f, said: map[TripID]map[Version]saying{}, ended: map[TripID]bool{}, onDuty: map[DriverID]geo.AreaID{}}
+	return &arbiter{fleet: f, said: map[TripID]map[Version]saying{}, ended: map[TripID]bool{}, onDuty: map[DriverID]geo.AreaID{}, onWay: map[DriverID]bool{}}
 }
 
 // told sees every notice as it leaves.
@@ -200,6 +201,11 @@ func (j *arbiter) audit(a *fleetArea) error {
 		}
 		j.onDuty[id] = a.geo.ID
 	}
+	for _, out := range core.outflows {
+		for _, t := range out.Open {
+			j.onWay[t.Driver] = j.onWay[t.Driver] || !t.Settled
+		}
+	}
 	return nil
 }
 
@@ -211,7 +217,7 @@ func (j *arbiter) verdict() error {
 		}
 	}
 	for _, p := range j.fleet.people {
-		if _, ok := j.onDuty[p.who.Driver()]; p.onDuty && !ok {
+		if _, ok := j.onDuty[p.who.Driver()]; p.onDuty && !ok && !j.onWay[p.who.Driver()] {
 			return fmt.Errorf("driver %s was told that he is on duty, and is so nowhere", p.who)
 		}
 	}

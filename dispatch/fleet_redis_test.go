@@ -107,6 +107,25 @@ func (m *modelRedis) since(at int64) int {
 	return n
 }
 
+// leasesAt says whether every lease would still run for so long if only so many
+// writes were left.
+func (m *modelRedis) leasesAt(offset int, long time.Duration) bool {
+	left := map[*modelArea]int64{}
+	for _, a := range m.areas {
+		left[a] = a.until
+	}
+	for i := 1; i <= m.offset-offset; i++ {
+		last := m.undo[len(m.undo)-i]
+		left[last.area] = last.was.until
+	}
+	for _, until := range left {
+		if until < m.fleet.now+int64(long) {
+			return false
+		}
+	}
+	return true
+}
+
 // lose goes back to the state after so many writes.
 func (m *modelRedis) lose(offset int) {
 	for _, a := range m.areas {

@@ -158,10 +158,14 @@ func (f *fleet) lossWithWriters(all bool) {
 	if f.redis.down || !f.allWell() {
 		return
 	}
+	rest := f.redis.since(f.now - int64(f.upTo(1500*time.Millisecond)))
+	if !f.redis.leasesAt(rest, 1200*time.Millisecond) {
+		return
+	}
 	f.trouble = false
 	f.after(4*time.Second, func() { f.trouble = !f.closing })
 	f.losses++
-	f.redis.lose(f.redis.since(f.now - int64(f.upTo(1500*time.Millisecond))))
+	f.redis.lose(rest)
 	if all {
 		f.totals++
 		f.redis.wipe()

@@ -491,14 +491,19 @@ func (l *life) Post(_ geo.AreaID, letters []AreaLetter) {
 			if f.trouble {
 				copies = []int{0, 1, 1, 1, 1, 1, 1, 1, 1, 2}[f.rng.IntN(10)]
 			}
-			for range copies {
-				body := letter.Body
-				if admit, ok := body.(Admit); ok && f.redis.breaks.noTransfer {
-					f.counter++
-					admit.Transfer = TransferID(f.counter)
-					body = admit
+			for i := range copies {
+				wait := f.upTo(100 * time.Millisecond)
+				if i > 0 { // the second one is late
+					wait = f.upTo(time.Minute)
 				}
-				f.after(f.upTo(100*time.Millisecond), func() { f.put(a, body) })
+				f.after(wait, func() {
+					body := letter.Body
+					if admit, ok := body.(Admit); ok && i > 0 && f.redis.breaks.noTransfer {
+						admit.Transfer = TransferID(f.now / int64(time.Millisecond))
+						body = admit
+					}
+					f.put(a, body)
+				})
 			}
 		}
 	}
