@@ -124,8 +124,14 @@ func (d *driver) answered(op *history.Op) {
 		if d.offer != nil && d.offer.Offer == op.Offer {
 			d.offer = nil
 		}
-		if op.Outcome == history.OK && op.Kind == "accept" {
+		switch {
+		case op.Outcome != history.OK || op.Kind != "accept":
+		case op.Sends == 1:
 			d.hold(op.Trip, op.Version, op.State)
+		default:
+			// It may have taken effect long ago, and somebody may have taken the trip from
+			// him since: what is so now only a truth says.
+			d.hangUp = true
 		}
 	case op.Outcome == history.OK && op.Trip == d.trip:
 		d.doubts = 0
