@@ -32,7 +32,7 @@ func seeds(t *testing.T, n int) []uint64 {
 // it has recorded. After every step every promise is checked; at the end every
 // trip has ended. SEED=n plays one morning again, SEEDS=n that many.
 func TestSimulation(t *testing.T) {
-	n := 12
+	n := fewer(12)
 	if s := os.Getenv("SEEDS"); s != "" {
 		n, _ = strconv.Atoi(s)
 	}
