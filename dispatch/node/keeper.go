@@ -18,6 +18,9 @@ import (
 const (
 	// leftAfter is how long an area may be free before anybody takes it, dealt to him or not.
 	leftAfter = time.Second
+	// giveBackFor is how long an area whose epoch Redis has lost is left to its writer: he
+	// renews every half second, and a Redis that has just come back is slow.
+	giveBackFor = 4 * time.Second
 	// nobodyAfter is how long an area may be without a writer before what comes here for it is refused.
 	nobodyAfter = 5 * time.Second
 	// loadingLook and loadingSlow are how often a keeper looks whether its engine is ready.
@@ -57,6 +60,9 @@ type keeper struct {
 
 	freeSince atomic.Int64 // when nobody was seen to hold the lease first, in ns since the pulse began; 0: somebody does
 
+	top       atomic.Uint64 // the highest epoch seen
+	lostSince atomic.Int64  // when a lower one was seen first, as freeSince; 0: it was not
+
 	// Owned by run.
 	readers   sync.WaitGroup
 	prepared  *life // loaded, and waiting for the area to be given up
@@ -86,6 +92,7 @@ func (k *keeper) order(p parcel) {
 func (k *keeper) saw(old, v *view) {
 	t, held := v.held(k.area.id)
 	seen := int64(v.read.Sub(k.node.pulse.base)) + 1
+	k.compare(t.Epoch, seen)
 	if held {
 		k.freeSince.Store(0)
 	} else {
@@ -100,6 +107,21 @@ func (k *keeper) saw(old, v *view) {
 		k.node.refresh(k.area.id, "writer")
 	}
 	k.wake()
+}
+
+// compare looks whether Redis has lost the epoch of an area, and with it perhaps the
+// journal: its writer, who lives as far as is known, then has giveBackFor to bring
+// back what he knows. Who took the area before that would make the loss last.
+func (k *keeper) compare(epoch dispatch.Epoch, seen int64) {
+	since := k.lostSince.Load()
+	switch {
+	case uint64(epoch) < k.top.Load() && since == 0:
+		k.lostSince.Store(seen)
+	case uint64(epoch) < k.top.Load() && time.Duration(seen-since) < giveBackFor:
+	default:
+		k.top.Store(uint64(epoch))
+		k.lostSince.Store(0)
+	}
 }
 
 func (k *keeper) wake() {
@@ -152,7 +174,7 @@ func (k *keeper) run(ctx context.Context) {
 // due says why the area is to be taken now; empty: it is not.
 func (k *keeper) due() string {
 	v := k.node.pulse.view.Load()
-	if v == nil || k.node.leaving.Load() || time.Now().Before(k.rest) {
+	if v == nil || k.node.leaving.Load() || time.Now().Before(k.rest) || uint64(v.tenures[k.area.id].Epoch) < k.top.Load() {
 		return ""
 	}
 	if k.prepared != nil && time.Since(k.preparing) > preparedFor {

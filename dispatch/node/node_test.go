@@ -175,3 +175,23 @@ func TestWhoTravels(t *testing.T) {
 		}
 	})
 }
+
+// TestEmptiedRedis: a Redis that comes back empty is given back what its writer knows, and
+// nobody else takes the area before he can; but not for ever.
+func TestEmptiedRedis(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		one, two := w.start("a", "1"), w.start("b", "1")
+		w.spread(one, two)
+		area := one.written()[0]
+		w.pass(time.Second) // both have seen the epoch
+		w.mu.Lock()
+		*w.records[area] = record{}
+		w.down[one.id] = true
+		w.mu.Unlock()
+		w.pass(giveBackFor - 500*time.Millisecond)
+		if two.node.Writes(area) {
+			t.Error("an area is taken while its writer may still bring back what Redis has lost")
+		}
+		w.until("an area whose writer does not come back is taken", func() bool { return two.node.Writes(area) })
+	})
+}
