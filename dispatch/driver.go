@@ -70,4 +70,8 @@ type Fix struct {
 	HeadingDegrees float64
 	// SpeedMPS is metres a second; negative means unknown.
 	SpeedMPS float64
+	// Mock: the phone's system says that the position is made up.
+	Mock bool
+	// LinkMillis is the round trip to the phone as last measured; 0 means unknown.
+	LinkMillis int64
 }

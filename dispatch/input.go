@@ -18,6 +18,19 @@ type Hello struct {
 	By Actor
 	// Receipts are what the party was told before, as the hub has verified; at most [MaxReceipts].
 	Receipts []Receipt
+	// Issued is when the token that the party showed was made; 0: not known.
+	Issued Instant
+	// Session names the connection; empty: it is not the first hello of one.
+	Session string
+}
+
+// Deed is when something was done that is reported now. It is embedded in what a driver
+// reports, and is no part of what a repeat is compared by.
+type Deed struct {
+	// DoneAt is when it was done, by the server's clock; 0: now.
+	DoneAt Instant
+	// DeedSeq is its number among what this party has done, rising; 0: not numbered.
+	DeedSeq uint64
 }
 
 // StartDuty puts a driver to work with the vehicle of his token. It may be
@@ -44,6 +57,9 @@ type Request struct {
 	Command
 	Trip  TripID
 	Order Order
+	// Device names the phone or desk; it may be empty. It is no part of what a repeat is
+	// compared by.
+	Device string
 }
 
 // Accept takes an offer.
@@ -64,6 +80,7 @@ type Decline struct {
 type Arrive struct {
 	Command
 	Trip TripID
+	Deed
 }
 
 // Start says that the party is on board. It may come without Arrive when that
@@ -71,12 +88,16 @@ type Arrive struct {
 type Start struct {
 	Command
 	Trip TripID
+	// Code is the party's start code; it may be empty.
+	Code string
+	Deed
 }
 
 // Complete says that the party has been set down.
 type Complete struct {
 	Command
 	Trip TripID
+	Deed
 }
 
 // Release gives an assigned or arrived trip back: it is matched again, with its
@@ -85,6 +106,7 @@ type Release struct {
 	Command
 	Trip TripID
 	Why  Reason
+	Deed
 }
 
 // Cancel ends a trip. Bookers and travellers may until the ride starts, a driver
@@ -93,6 +115,7 @@ type Cancel struct {
 	Command
 	Trip TripID
 	Why  Reason
+	Deed
 }
 
 // Watch asks for the board: an operator's view of the whole area. It changes nothing.

@@ -26,9 +26,11 @@ const (
 
 	CloseBadToken  CloseCode = 4500
 	CloseProtocol  CloseCode = 4501
+	CloseSignedOut CloseCode = 4502
 	CloseExpired   CloseCode = 4503
 	CloseReplaced  CloseCode = 4504
 	CloseWrongArea CloseCode = 4505
+	CloseBarred    CloseCode = 4506
 )
 
 // CloseInfo is one row of the table of close codes.
@@ -58,9 +60,11 @@ var closeCodes = []CloseInfo{
 	{CloseFull, "server full", true, 30 * time.Second, "No room at present. Come back later."},
 	{CloseBadToken, "bad token", false, 0, "The token is missing, malformed or not signed by this server. Sign in again."},
 	{CloseProtocol, "protocol broken", false, 0, "Hello was missing or came twice, or too many frames were malformed. This is a mistake in the client."},
+	{CloseSignedOut, "signed out", false, 0, "You have signed out, here or everywhere. Sign in again."},
 	{CloseExpired, "token expired", false, 0, "Fetch a new token, then connect with it."},
 	{CloseReplaced, "replaced", false, 0, "The same party has connected elsewhere. Come back only when a person asks for it."},
 	{CloseWrongArea, "wrong area", false, 0, "The token is for an area that is not served here. Sign in again to learn the right server."},
+	{CloseBarred, "barred", false, 0, "An operator has barred you. Tell the person, who may ask the county's desk."},
 }
 
 // CloseCodes returns the table of close codes, in rising order.

@@ -285,7 +285,7 @@ func TestAccepted(t *testing.T) {
 		want        ClientFrame
 	}{
 		{"white space", " {\n\t\"t\" : \"ping\" ,\r\n \"b\" : { } } ", ClientFrame{TypePing, "", Ping{}}},
-		{"body first", `{"b":{"trip":"t1"},"id":"c1","t":"arrive"}`, ClientFrame{TypeArrive, "c1", Arrive{"t1"}}},
+		{"body first", `{"b":{"trip":"t1"},"id":"c1","t":"arrive"}`, ClientFrame{TypeArrive, "c1", Arrive{Trip: "t1"}}},
 		{"escaped names", `{"\u0074":"\u0070ing","b":{}}`, ClientFrame{TypePing, "", Ping{}}},
 		{"nought on the equator", position(`"lat":0,"lon":109,"datum":"wgs84","at":1`), ClientFrame{TypePosition, "", Position{Lat: 0, Lon: 109, Datum: DatumWGS84, At: 1}}},
 		{"the date line", position(`"lat":-90,"lon":180,"datum":"bd09","at":253402300799999`), ClientFrame{TypePosition, "", Position{Lat: -90, Lon: 180, Datum: DatumBD09, At: lastInstant}}},
@@ -293,7 +293,7 @@ func TestAccepted(t *testing.T) {
 			ClientFrame{TypePosition, "", Position{Lat: 1, Lon: 1, Datum: DatumGCJ02, At: 1, HeadingDeg: Some(0), SpeedMPS: Some(0), AccuracyM: Some(1e-7)}}},
 		{"a clock in 1970", `{"t":"hello","b":{"now_ms":1}}`, ClientFrame{TypeHello, "", Hello{NowMS: 1}}},
 		{"offer of the server", `{"t":"accept","id":"c1","b":{"trip":"t1","offer":"t1/12"}}`, ClientFrame{TypeAccept, "c1", Accept{"t1", "t1/12"}}},
-		{"longest id", `{"t":"arrive","id":"` + strings.Repeat("c", MaxIDBytes) + `","b":{"trip":"a-_.:@9Z"}}`, ClientFrame{TypeArrive, strings.Repeat("c", MaxIDBytes), Arrive{"a-_.:@9Z"}}},
+		{"longest id", `{"t":"arrive","id":"` + strings.Repeat("c", MaxIDBytes) + `","b":{"trip":"a-_.:@9Z"}}`, ClientFrame{TypeArrive, strings.Repeat("c", MaxIDBytes), Arrive{Trip: "a-_.:@9Z"}}},
 		{"longest note in Chinese", request(`,"note":"` + strings.Repeat("村", MaxNoteRunes) + `"`), requested(Request{Note: strings.Repeat("村", MaxNoteRunes)})},
 		{"emoji, in one piece and escaped", request(`,"note":"👨‍👩‍👧 \ud83d\udc4b & <b> \"q\""`), requested(Request{Note: "👨‍👩‍👧 👋 & <b> \"q\""})},
 		{"empty texts", request(`,"note":"","traveller":{}`), requested(Request{})},

@@ -14,16 +14,16 @@ func TestEncodeRefuses(t *testing.T) {
 		id   string
 		body any
 	}{
-		{"unknown type", "teleport", "c1", Arrive{"t1"}},
+		{"unknown type", "teleport", "c1", Arrive{Trip: "t1"}},
 		{"a server's type", TypeWelcome, "", Welcome{}},
-		{"a body of another type", TypeStart, "c1", Arrive{"t1"}},
+		{"a body of another type", TypeStart, "c1", Arrive{Trip: "t1"}},
 		{"a body of the other direction", TypeDuty, "c1", DutyState{}},
 		{"no body", TypePing, "", nil},
 		{"a nil pointer", TypePing, "", (*Ping)(nil)},
-		{"command without id", TypeArrive, "", Arrive{"t1"}},
+		{"command without id", TypeArrive, "", Arrive{Trip: "t1"}},
 		{"id where none belongs", TypePing, "c1", Ping{}},
-		{"text that is not utf-8", TypeArrive, "c1", Arrive{"\xff"}},
-		{"id that is not utf-8", TypeArrive, "\xff", Arrive{"t1"}},
+		{"text that is not utf-8", TypeArrive, "c1", Arrive{Trip: "\xff"}},
+		{"id that is not utf-8", TypeArrive, "\xff", Arrive{Trip: "t1"}},
 	}
 	for _, test := range client {
 		if frame, err := EncodeClient(test.t, test.id, test.body); err == nil || frame != nil {

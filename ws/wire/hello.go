@@ -12,6 +12,33 @@ type Hello struct {
 	// Receipts are those that the client keeps, as they came with its trips; at most
 	// [MaxReceipts].
 	Receipts []string `json:"receipts,omitzero"`
+	// Known are trips that the client holds whole, with their newest version: what it
+	// has is not told again. At most [MaxKnown].
+	Known []Held `json:"known,omitzero"`
+	// Lean says that a trip of which the order is known may come without it.
+	Lean bool `json:"lean,omitzero"`
+	// Confirms says that the client confirms each offer with [Seen].
+	Confirms bool `json:"confirms,omitzero"`
+	// Device names the phone or desk, the same each time.
+	Device string `json:"device,omitzero"`
+}
+
+// Held is a trip that a client holds, and its version.
+type Held struct {
+	Trip    string `json:"trip"`
+	Version int64  `json:"version"`
+}
+
+// Renew shows a new token of the same party before the old one ends, so that the
+// connection may stay.
+type Renew struct {
+	Token string `json:"token"`
+}
+
+// Logout ends the session of this connection, or with Everywhere all of the party's:
+// tokens issued before are of no use any more.
+type Logout struct {
+	Everywhere bool `json:"everywhere,omitzero"`
 }
 
 // Welcome answers a good hello.
@@ -24,7 +51,8 @@ type Welcome struct {
 	Area string `json:"area"`
 	// ServerTime is Unix ms.
 	ServerTime int64 `json:"server_time"`
-	// HeartbeatS is how often the server pings, in seconds.
+	// HeartbeatS is how often the server pings, in seconds, until it says otherwise
+	// with [Heartbeat].
 	HeartbeatS    int    `json:"heartbeat_s"`
 	MaxFrameBytes int    `json:"max_frame_bytes"`
 	Protocol      string `json:"protocol"`
@@ -41,6 +69,16 @@ type Truth struct {
 	Offer *Offer `json:"offer,omitzero"`
 	// Trips are the party's open trips, oldest first; at most [MaxTruthTrips].
 	Trips []Trip `json:"trips"`
+	// Same are open trips of the party that the client said it knows, and that are as
+	// it knows them. They and Trips together are everything.
+	Same []string `json:"same,omitzero"`
+}
+
+// Heartbeat says how often the server pings from now on, and after how long without a
+// word either side takes the connection for dead.
+type Heartbeat struct {
+	EveryS  int `json:"every_s"`
+	SilentS int `json:"silent_s"`
 }
 
 // Drain says that the server is about to close the connection on purpose.

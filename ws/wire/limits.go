@@ -22,6 +22,10 @@ const (
 	MaxReceipts     = 20  // receipts in hello
 	MaxReceiptBytes = 280 // of one receipt
 
+	MaxKnown      = 50         // trips in hello's known
+	MaxTrackFixes = 60         // positions of one track
+	MaxFen        = 10_000_000 // cash of one trip: 100,000 yuan
+
 	// What one party may ask for.
 	MaxSeats       = 60
 	MaxWheelchairs = 10
@@ -34,6 +38,8 @@ const (
 	MaxServerFrameBytes = 2 << 20
 	// MaxTruthTrips bounds the trips of one truth.
 	MaxTruthTrips = 250
+	// MaxNearbyCells bounds the cells of an answer to nearby.
+	MaxNearbyCells = 7
 )
 
 // The pace of a connection.

@@ -238,6 +238,8 @@ func TestManualFields(t *testing.T) {
 	}
 	check("client/place (client)", reflect.TypeFor[Place](), true)
 	check("client/traveller (client)", reflect.TypeFor[Traveller](), true)
+	check("client/held", reflect.TypeFor[Held](), true)
+	check("client/track fix", reflect.TypeFor[TrackFix](), true)
 	check("client/stretch", reflect.TypeFor[Stretch](), true)
 	check("client/hours", reflect.TypeFor[Hours](), true)
 	for _, s := range serverTypes {
@@ -246,7 +248,7 @@ func TestManualFields(t *testing.T) {
 	for title, body := range map[string]any{
 		"place (server)": PlaceOut{}, "leg": Leg{}, "fix": Fix{}, "vehicle": Vehicle{}, "stop": Stop{}, "party": Party{}, "traveller (server)": Traveller{},
 		"trip driver": TripDriver{}, "queue place": QueuePlace{}, "ended": Ended{}, "board driver": BoardDriver{}, "latency": Latency{},
-		"extent": Extent{}, "way": Way{},
+		"nearby cell": NearbyCell{}, "extent": Extent{}, "way": Way{},
 	} {
 		check("object/"+title, reflect.TypeOf(body), false)
 	}

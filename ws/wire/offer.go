@@ -18,6 +18,16 @@ type Offer struct {
 	Seats       int      `json:"seats"`
 	Wheelchairs int      `json:"wheelchairs,omitzero"`
 	GoodsL      int      `json:"goods_l,omitzero"`
+	// ConfirmS is how long the offer is kept for a client that has not confirmed it
+	// with [Seen], in seconds; absent once it is confirmed.
+	ConfirmS float64 `json:"confirm_s,omitzero"`
+}
+
+// Seen confirms an offer: it has come and is being shown. The time to answer counts
+// from then.
+type Seen struct {
+	Trip  string `json:"trip"`
+	Offer string `json:"offer"`
 }
 
 // Leg is an estimate of a drive.
@@ -30,7 +40,7 @@ type Leg struct {
 type OfferGone struct {
 	Trip  string `json:"trip"`
 	Offer string `json:"offer"`
-	// End is [EndLapsed] or [EndWithdrawn].
+	// End is [EndLapsed], [EndUnseen] or [EndWithdrawn].
 	End string `json:"end"`
 }
 
@@ -38,6 +48,7 @@ type OfferGone struct {
 // told by the answer to his command.
 const (
 	EndLapsed    = "lapsed"    // the time was over
+	EndUnseen    = "unseen"    // it was not confirmed in time; it counts for nothing
 	EndWithdrawn = "withdrawn" // the trip was cancelled, the driver went off duty, or a closed road keeps him away
 )
 

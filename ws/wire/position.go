@@ -17,6 +17,38 @@ type Position struct {
 	AccuracyM  Optional `json:"accuracy_m,omitzero"`
 	HeadingDeg Optional `json:"heading_deg,omitzero"` // clockwise from north
 	SpeedMPS   Optional `json:"speed_mps,omitzero"`
+	// Mock says that the phone's system calls the position a made-up one.
+	Mock bool `json:"mock,omitzero"`
+}
+
+// Track is where a driver's phone was while it could not say so, oldest first.
+type Track struct {
+	Datum string `json:"datum"`
+	// Fixes are 1 to [MaxTrackFixes].
+	Fixes []TrackFix `json:"fixes"`
+}
+
+// TrackFix is one position of a [Track].
+type TrackFix struct {
+	Lat float64 `json:"lat"`
+	Lon float64 `json:"lon"`
+	// At is when the phone was there, Unix ms by the phone's clock.
+	At         int64    `json:"at"`
+	AccuracyM  Optional `json:"accuracy_m,omitzero"`
+	HeadingDeg Optional `json:"heading_deg,omitzero"`
+	SpeedMPS   Optional `json:"speed_mps,omitzero"`
+	Mock       bool     `json:"mock,omitzero"`
+}
+
+func (f *TrackFix) check() *Error { return nowhere(f.Lat, f.Lon) }
+
+func (t *Track) check() *Error {
+	for i := 1; i < len(t.Fixes); i++ {
+		if t.Fixes[i].At <= t.Fixes[i-1].At {
+			return &Error{CodeOutOfRange, "fixes", "Send the positions of a track oldest first, each later than the one before."}
+		}
+	}
+	return nil
 }
 
 // The ranges of what a phone says of its position. They are wide: their purpose

@@ -21,6 +21,9 @@ type rule interface {
 	want() string
 }
 
+// maxWhole is the largest number that every JSON library keeps exactly.
+const maxWhole = 1<<53 - 1
+
 // lastInstant is the end of the year 9999 in Unix ms.
 const lastInstant = 253_402_300_799_999
 
@@ -36,6 +39,11 @@ var vocabulary = map[string]rule{
 	"now_ms": instant,
 
 	"receipts": receipts{},
+	"known":    list[Held]{shapeOf[Held]("a trip and its version"), MaxKnown},
+	"version":  count(1, maxWhole),
+	"lean":     yesNo{},
+	"confirms": yesNo{},
+	"device":   id{},
 
 	"lat":         number{-maxLat, maxLat},
 	"lon":         number{-maxLon, maxLon},
@@ -44,6 +52,8 @@ var vocabulary = map[string]rule{
 	"accuracy_m":  number{0, maxAccuracyM},
 	"heading_deg": number{0, maxHeadingDeg},
 	"speed_mps":   number{0, maxSpeedMPS},
+	"mock":        yesNo{},
+	"fixes":       list[TrackFix]{shapeOf[TrackFix]("a position"), MaxTrackFixes},
 
 	"on": yesNo{},
 
@@ -52,6 +62,14 @@ var vocabulary = map[string]rule{
 	"driver": id{},
 	"id":     id{},
 	"why":    choice{Reasons()},
+	"seq":    count(1, maxWhole),
+	"code":   digits{4},
+	"fen":    count(0, MaxFen),
+
+	"role":       choice{everybody},
+	"reason":     text{MaxNoteRunes},
+	"everywhere": yesNo{},
+	"around":     object{shapeOf[Place]("a place")},
 
 	"pickup":  object{shapeOf[Place]("a place")},
 	"dropoff": object{shapeOf[Place]("a place")},
@@ -189,6 +207,61 @@ func (r receipts) read(dec *jsontext.Decoder, into any) *Error {
 		list = append(list, s)
 	}
 	*into.(*[]string) = list
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	return nil
+}
+
+// digits is a text of so many digits.
+type digits struct{ count int }
+
+func (r digits) want() string { return fmt.Sprintf("%d digits in quotes", r.count) }
+
+func (r digits) read(dec *jsontext.Decoder, into any) *Error {
+	s, err := readString(dec, r)
+	if err != nil {
+		return err
+	}
+	if len(s) != r.count || strings.IndexFunc(s, func(c rune) bool { return c < '0' || c > '9' }) >= 0 {
+		return complain(CodeBadValue, r)
+	}
+	*into.(*string) = s
+	return nil
+}
+
+// list is one or more objects of one shape.
+type list[Item any] struct {
+	shape *shape
+	most  int
+}
+
+func (r list[Item]) want() string {
+	return fmt.Sprintf("a list of 1 to %d, each %s", r.most, r.shape.name)
+}
+
+func (r list[Item]) read(dec *jsontext.Decoder, into any) *Error {
+	if dec.PeekKind() != jsontext.KindBeginArray {
+		return complainOfKind(dec, r)
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	var items []Item
+	for dec.PeekKind() != jsontext.KindEndArray {
+		if len(items) >= r.most {
+			return complain(CodeTooLong, r)
+		}
+		var item Item
+		if err := r.shape.read(dec, &item); err != nil {
+			return err.under(strconv.Itoa(len(items)))
+		}
+		items = append(items, item)
+	}
+	if len(items) == 0 {
+		return &Error{CodeBadValue, "", "Leave the field out instead of sending an empty list: want " + r.want() + "."}
+	}
+	*into.(*[]Item) = items
 	if _, err := dec.ReadToken(); err != nil {
 		return syntaxError(err)
 	}

@@ -1,6 +1,9 @@
 package wire
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // DecodePosition reads a position frame without allocating, for the road that
 // thousands of frames a second take. It returns false when the frame is no
@@ -57,6 +60,7 @@ const (
 	seenAccuracy
 	seenHeading
 	seenSpeed
+	seenMock
 	seenRequired = seenLat | seenLon | seenDatum | seenAt
 )
 
@@ -128,8 +132,25 @@ func (s *scanner) scanField() (field fieldSet, ok bool) {
 	case "speed_mps":
 		p.SpeedMPS, ok = s.optional(maxSpeedMPS)
 		return seenSpeed, ok
+	case "mock":
+		p.Mock, ok = s.yesNo()
+		return seenMock, ok
 	}
 	return 0, false
+}
+
+// yesNo reads true or false.
+func (s *scanner) yesNo() (value, ok bool) {
+	s.space()
+	switch rest := s.frame[s.next:]; {
+	case bytes.HasPrefix(rest, []byte("true")):
+		s.next += len("true")
+		return true, true
+	case bytes.HasPrefix(rest, []byte("false")):
+		s.next += len("false")
+		return false, true
+	}
+	return false, false
 }
 
 // space passes over white space as JSON has it.

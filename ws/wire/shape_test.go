@@ -45,7 +45,7 @@ func TestVocabulary(t *testing.T) {
 			r := vocabulary[m.name]
 			ok := false
 			switch r := r.(type) {
-			case id, offerID, bearer, text, choice:
+			case id, offerID, bearer, text, choice, digits:
 				ok = field == reflect.TypeFor[string]()
 			case whole:
 				ok = field == reflect.TypeFor[int]() || field == reflect.TypeFor[int64]()
@@ -55,6 +55,12 @@ func TestVocabulary(t *testing.T) {
 				ok = field == reflect.TypeFor[[]string]()
 			case yesNo:
 				ok = field == reflect.TypeFor[bool]()
+			case list[Held]:
+				ok = field == reflect.TypeFor[[]Held]()
+				visit(r.shape, field.Elem())
+			case list[TrackFix]:
+				ok = field == reflect.TypeFor[[]TrackFix]()
+				visit(r.shape, field.Elem())
 			case object:
 				ok = field.Kind() == reflect.Struct
 				visit(r.shape, field)
@@ -91,7 +97,7 @@ func TestTags(t *testing.T) {
 	for _, s := range serverTypes {
 		check(s.body)
 	}
-	for _, body := range []any{Place{}, Traveller{}, PlaceOut{}, Fix{}, Leg{}, Vehicle{}, Stop{}, Party{}, TripDriver{}, QueuePlace{}, Ended{}, BoardDriver{}, Latency{}, Stretch{}, Hours{}, Extent{}, Way{}} {
+	for _, body := range []any{Place{}, Traveller{}, PlaceOut{}, Fix{}, Leg{}, Vehicle{}, Stop{}, Party{}, TripDriver{}, QueuePlace{}, Ended{}, BoardDriver{}, Latency{}, Stretch{}, Hours{}, Extent{}, Way{}, Held{}, TrackFix{}, NearbyCell{}} {
 		check(reflect.TypeOf(body))
 	}
 }

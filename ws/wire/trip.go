@@ -1,18 +1,30 @@
 package wire
 
 // Arrive says that the driver is at the pickup.
+//
+// At and Seq, here and below, are of what was done while there was no connection: when
+// it was done, Unix ms by the phone's clock, and its number among what this driver has
+// done, rising. Absent: now, and not numbered.
 type Arrive struct {
 	Trip string `json:"trip"`
+	At   int64  `json:"at,omitzero"`
+	Seq  int64  `json:"seq,omitzero"`
 }
 
 // Start says that the party is on board.
 type Start struct {
 	Trip string `json:"trip"`
+	// Code is the party's start code, four digits, where the county wants one.
+	Code string `json:"code,omitzero"`
+	At   int64  `json:"at,omitzero"`
+	Seq  int64  `json:"seq,omitzero"`
 }
 
 // Complete says that the party has been set down.
 type Complete struct {
 	Trip string `json:"trip"`
+	At   int64  `json:"at,omitzero"`
+	Seq  int64  `json:"seq,omitzero"`
 }
 
 // Release gives a trip back before the ride: another driver is sought.
@@ -20,6 +32,8 @@ type Release struct {
 	Trip string `json:"trip"`
 	// Why is one of [Reasons].
 	Why string `json:"why"`
+	At  int64  `json:"at,omitzero"`
+	Seq int64  `json:"seq,omitzero"`
 }
 
 // Cancel ends a trip.
@@ -27,24 +41,37 @@ type Cancel struct {
 	Trip string `json:"trip"`
 	// Why is one of [Reasons].
 	Why string `json:"why"`
+	At  int64  `json:"at,omitzero"`
+	Seq int64  `json:"seq,omitzero"`
+}
+
+// Paid says that the driver has taken cash for a trip.
+type Paid struct {
+	Trip string `json:"trip"`
+	// Fen is the amount, a hundredth of a yuan each; at most [MaxFen].
+	Fen int64 `json:"fen"`
+	At  int64 `json:"at,omitzero"`
+	Seq int64 `json:"seq,omitzero"`
 }
 
 // Trip tells a party where a trip stands. Each party sees what concerns it: a
-// field that it may not see is absent.
+// field that it may not see is absent. A lean one is without its order, which are the
+// fields from Pickup to Channel, RequestedAt, PickupFrom to Traveller, and Ride if it
+// is as before.
 type Trip struct {
 	Trip string `json:"trip"`
 	// Version rises by one with everything that happens to the trip. A client
 	// ignores a version that is not newer than the one it has.
 	Version     int64    `json:"version"`
 	State       string   `json:"state"`
-	Pickup      PlaceOut `json:"pickup"`
-	Dropoff     PlaceOut `json:"dropoff"`
-	Seats       int      `json:"seats"`
+	Pickup      PlaceOut `json:"pickup,omitzero"`
+	Dropoff     PlaceOut `json:"dropoff,omitzero"`
+	Seats       int      `json:"seats,omitzero"`
 	Wheelchairs int      `json:"wheelchairs,omitzero"`
 	GoodsL      int      `json:"goods_l,omitzero"`
 	Channel     string   `json:"channel,omitzero"`
 	// RequestedAt is the trip's place in the queue, Since when it came into its state; Unix ms.
-	RequestedAt int64 `json:"requested_at"`
+	RequestedAt int64 `json:"requested_at,omitzero"`
 	Since       int64 `json:"since"`
 	// PickupFrom, PickupTo and ArriveBy are as requested, Unix ms.
 	PickupFrom int64       `json:"pickup_from,omitzero"`
@@ -71,6 +98,19 @@ type Trip struct {
 	Ended *Ended `json:"ended,omitzero"`
 	// Position is the driver's newest, while one is bound and heard of.
 	Position *Fix `json:"position,omitzero"`
+	// ArrivedAt and StartedAt are when the driver was at the pickup and when the ride
+	// began, Unix ms.
+	ArrivedAt int64 `json:"arrived_at,omitzero"`
+	StartedAt int64 `json:"started_at,omitzero"`
+	// DrivenM is how far the party was driven, by the positions of the driver's phone,
+	// once the trip is completed.
+	DrivenM int64 `json:"driven_m,omitzero"`
+	// PaidFen is the cash that the driver has taken.
+	PaidFen int64 `json:"paid_fen,omitzero"`
+	// StartCode is what the party tells the driver, four digits.
+	StartCode string `json:"start_code,omitzero"`
+	// StartCheck lets the driver's program check the code without a connection.
+	StartCheck string `json:"start_check,omitzero"`
 	// Receipt says all this in a form that only the server can make. Whoever takes part
 	// in the trip keeps the newest and gives it back in hello.
 	Receipt string `json:"receipt,omitzero"`

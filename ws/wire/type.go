@@ -8,8 +8,9 @@ import (
 // Type names a kind of message.
 type Type string
 
-// The types. Three go both ways: of TypeDuty a client sends [Duty] and a server
-// [DutyState], of TypeRoad [Road] and [RoadState], of TypeRoute [Route] and [RouteTold].
+// The types. Five go both ways: of TypeDuty a client sends [Duty] and a server
+// [DutyState], of TypeRoad [Road] and [RoadState], of TypeRoute [Route] and [RouteTold],
+// of TypeNearby [Nearby] and [NearbyTold], of TypeLook [Look] and [LookTold].
 const (
 	TypeHello    Type = "hello"
 	TypePosition Type = "position"
@@ -28,6 +29,15 @@ const (
 	TypeRoute    Type = "route"
 	TypeWatch    Type = "watch"
 	TypePing     Type = "ping"
+	TypeTrack    Type = "track"
+	TypeSeen     Type = "seen"
+	TypePaid     Type = "paid"
+	TypeRenew    Type = "renew"
+	TypeLogout   Type = "logout"
+	TypeNearby   Type = "nearby"
+	TypeLook     Type = "look"
+	TypeBar      Type = "bar"
+	TypeLiftBar  Type = "lift_bar"
 
 	TypeWelcome   Type = "welcome"
 	TypeTruth     Type = "truth"
@@ -41,6 +51,7 @@ const (
 	TypeBoard     Type = "board"
 	TypeDrain     Type = "drain"
 	TypePong      Type = "pong"
+	TypeHeartbeat Type = "heartbeat"
 )
 
 // The roles that a token may carry.
@@ -66,20 +77,29 @@ type clientType struct {
 var clientTypes = []clientType{
 	client[Hello](TypeHello, false, everybody...),
 	client[Position](TypePosition, false, RoleDriver),
+	client[Track](TypeTrack, true, RoleDriver),
 	client[Duty](TypeDuty, true, RoleDriver),
 	client[Request](TypeRequest, true, RolePassenger, RoleAgent, RoleOperator),
+	client[Seen](TypeSeen, false, RoleDriver),
 	client[Accept](TypeAccept, true, RoleDriver),
 	client[Decline](TypeDecline, true, RoleDriver),
 	client[Arrive](TypeArrive, true, RoleDriver),
 	client[Start](TypeStart, true, RoleDriver),
 	client[Complete](TypeComplete, true, RoleDriver),
+	client[Paid](TypePaid, true, RoleDriver),
 	client[Release](TypeRelease, true, RoleDriver, RoleOperator),
 	client[Cancel](TypeCancel, true, everybody...),
 	client[EndDuty](TypeEndDuty, true, RoleOperator),
 	client[Road](TypeRoad, true, RoleOperator),
 	client[LiftRoad](TypeLiftRoad, true, RoleOperator),
 	client[Route](TypeRoute, false, everybody...),
+	client[Nearby](TypeNearby, false, RolePassenger, RoleAgent, RoleOperator),
 	client[Watch](TypeWatch, false, RoleOperator),
+	client[Look](TypeLook, true, RoleOperator),
+	client[Bar](TypeBar, true, RoleOperator),
+	client[LiftBar](TypeLiftBar, true, RoleOperator),
+	client[Renew](TypeRenew, true, everybody...),
+	client[Logout](TypeLogout, true, everybody...),
 	client[Ping](TypePing, false, everybody...),
 }
 
@@ -107,8 +127,11 @@ var serverTypes = []serverType{
 	{TypeDriverAt, reflect.TypeFor[DriverAt](), true},
 	{TypeDuty, reflect.TypeFor[DutyState](), false},
 	{TypeRoute, reflect.TypeFor[RouteTold](), false},
+	{TypeNearby, reflect.TypeFor[NearbyTold](), false},
 	{TypeRoad, reflect.TypeFor[RoadState](), false},
+	{TypeLook, reflect.TypeFor[LookTold](), false},
 	{TypeBoard, reflect.TypeFor[Board](), true},
+	{TypeHeartbeat, reflect.TypeFor[Heartbeat](), false},
 	{TypeDrain, reflect.TypeFor[Drain](), false},
 	{TypePong, reflect.TypeFor[Pong](), true},
 }
@@ -151,7 +174,7 @@ func (t Type) IsLossy() bool {
 	return s != nil && s.lossy
 }
 
-// findClientType is linear on purpose: seventeen short strings are compared
+// findClientType is linear on purpose: two dozen short strings are compared
 // faster than one is hashed.
 func findClientType(name string) *clientType {
 	for i := range clientTypes {
