@@ -34,6 +34,8 @@ var inputKinds = kindsOf(map[string]Input{
 	"complete":     Complete{},
 	"release":      Release{},
 	"cancel":       Cancel{},
+	"paid":         Paid{},
+	"tracked":      Tracked{},
 	"watch":        Watch{},
 	"tick":         Tick{},
 	"ask_route":    AskRoute{},

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+
+	"cuntong/geo"
 )
 
 // commandKey names one command of one party.
@@ -66,9 +68,13 @@ func (m *commandMemory) all() []answer {
 	return all
 }
 
-// sumOf hashes what a command asks for, without the time it came. It tells a
-// repeat from another command under the same id; it is no defence against forgery,
-// which a party could only practise on its own commands.
+// sumOf hashes what a command asks for, without the time it came and without its
+// [Deed], whose time is moved onto the server's clock anew with every connection. It
+// tells a repeat from another command under the same id; it is no defence against
+// forgery, which a party could only practise on its own commands.
+//
+// Journals hold such sums: of what could be asked before deeds were known it is the
+// number it was then.
 func sumOf(in Input) uint64 {
 	h := fnv.New64a()
 	if change, ok := in.(ChangeRoad); ok { // it holds pointers, which are other ones each time
@@ -76,8 +82,61 @@ func sumOf(in Input) uint64 {
 		fmt.Fprintf(h, "%T %+v %s", in, change.Command, paper)
 		return h.Sum64()
 	}
-	fmt.Fprintf(h, "%T %+v", in, in)
+	fmt.Fprintf(h, "%T %+v", in, asked(in))
 	return h.Sum64()
+}
+
+// asked is what of a command makes it another command when it is otherwise.
+func asked(in Input) any {
+	type trip struct {
+		Command
+		Trip TripID
+	}
+	type why struct {
+		Command
+		Trip TripID
+		Why  Reason
+	}
+	switch in := in.(type) {
+	case Request:
+		return struct {
+			Command
+			Trip  TripID
+			Order Order
+		}{in.Command, in.Trip, in.Order}
+	case Arrive:
+		return trip{in.Command, in.Trip}
+	case Start:
+		if in.Code != "" {
+			return struct {
+				trip
+				Code string
+			}{trip{in.Command, in.Trip}, in.Code}
+		}
+		return trip{in.Command, in.Trip}
+	case Complete:
+		return trip{in.Command, in.Trip}
+	case Release:
+		return why{in.Command, in.Trip, in.Why}
+	case Cancel:
+		return why{in.Command, in.Trip, in.Why}
+	case Paid:
+		return struct {
+			trip
+			Fen int64
+		}{trip{in.Command, in.Trip}, in.Fen}
+	case Tracked:
+		points := make([]geo.Point, len(in.Fixes))
+		for i, f := range in.Fixes {
+			points[i] = f.Point
+		}
+		return struct {
+			Command
+			Driver DriverID
+			Points []geo.Point
+		}{in.Command, in.Driver, points}
+	}
+	return in
 }
 
 // commandOf returns the command part of in, and the trip it speaks of.
@@ -103,6 +162,10 @@ func commandOf(in Input) (Command, TripID) {
 		return in.Command, in.Trip
 	case Cancel:
 		return in.Command, in.Trip
+	case Paid:
+		return in.Command, in.Trip
+	case Tracked:
+		return in.Command, ""
 	case ChangeRoad:
 		return in.Command, ""
 	case RestoreRoad:

@@ -118,6 +118,33 @@ type Cancel struct {
 	Deed
 }
 
+// Paid says that the driver has taken cash for a trip.
+type Paid struct {
+	Command
+	Trip TripID
+	// Fen is the amount in hundredths of a yuan, 1 to [MaxFen].
+	Fen int64
+	Deed
+}
+
+// Tracked is where a driver was while his phone could not say so, oldest first. It
+// mends how far a trip has gone and nothing else: it moves nobody's marker, makes
+// nobody heard of, and may be repeated.
+type Tracked struct {
+	Command
+	Driver DriverID
+	// Fixes are at most [MaxTrack]; the rest is not looked at.
+	Fixes []Fix
+}
+
+// Bounds of what is told of the dark.
+const (
+	// MaxFen bounds the cash of one payment: ten thousand yuan.
+	MaxFen = 1_000_000
+	// MaxTrack bounds the positions of one [Tracked].
+	MaxTrack = 60
+)
+
 // Watch asks for the board: an operator's view of the whole area. It changes nothing.
 type Watch struct {
 	By Actor
@@ -139,6 +166,8 @@ func (Start) isInput()     {}
 func (Complete) isInput()  {}
 func (Release) isInput()   {}
 func (Cancel) isInput()    {}
+func (Paid) isInput()      {}
+func (Tracked) isInput()   {}
 func (Watch) isInput()     {}
 func (Tick) isInput()      {}
 

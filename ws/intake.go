@@ -12,7 +12,8 @@ import (
 
 // intake turns the frame of a command or question into the input it stands for. It
 // is a function of its arguments alone: a repeated frame gives an equal input, by which the core
-// knows a repeat. Package wire has checked ids, reasons and ranges.
+// knows a repeat. Moments of deeds and tracks are still the phone's, for [onOurClock]. Package wire
+// has checked ids, reasons and ranges.
 func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Input, *dispatch.Refusal) {
 	cmd := dispatch.Command{By: p.actor, ID: dispatch.CommandID(f.ID)}
 	switch b := f.Body.(type) {
@@ -25,15 +26,19 @@ func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Inp
 	case wire.Decline:
 		return dispatch.Decline{Command: cmd, Trip: dispatch.TripID(b.Trip), Offer: dispatch.OfferID(b.Offer)}, nil
 	case wire.Arrive:
-		return dispatch.Arrive{Command: cmd, Trip: dispatch.TripID(b.Trip)}, nil
+		return dispatch.Arrive{Command: cmd, Trip: dispatch.TripID(b.Trip), Deed: deed(b.At, b.Seq)}, nil
 	case wire.Start:
-		return dispatch.Start{Command: cmd, Trip: dispatch.TripID(b.Trip)}, nil
+		return dispatch.Start{Command: cmd, Trip: dispatch.TripID(b.Trip), Code: b.Code, Deed: deed(b.At, b.Seq)}, nil
 	case wire.Complete:
-		return dispatch.Complete{Command: cmd, Trip: dispatch.TripID(b.Trip)}, nil
+		return dispatch.Complete{Command: cmd, Trip: dispatch.TripID(b.Trip), Deed: deed(b.At, b.Seq)}, nil
 	case wire.Release:
-		return dispatch.Release{Command: cmd, Trip: dispatch.TripID(b.Trip), Why: dispatch.Reason(b.Why)}, nil
+		return dispatch.Release{Command: cmd, Trip: dispatch.TripID(b.Trip), Why: dispatch.Reason(b.Why), Deed: deed(b.At, b.Seq)}, nil
 	case wire.Cancel:
-		return dispatch.Cancel{Command: cmd, Trip: dispatch.TripID(b.Trip), Why: dispatch.Reason(b.Why)}, nil
+		return dispatch.Cancel{Command: cmd, Trip: dispatch.TripID(b.Trip), Why: dispatch.Reason(b.Why), Deed: deed(b.At, b.Seq)}, nil
+	case wire.Paid:
+		return dispatch.Paid{Command: cmd, Trip: dispatch.TripID(b.Trip), Fen: b.Fen, Deed: deed(b.At, b.Seq)}, nil
+	case wire.Track:
+		return tracked(cmd, b)
 	case wire.EndDuty:
 		return dispatch.EndDuty{Command: cmd, Driver: dispatch.DriverID(b.Driver)}, nil
 	case wire.Road:
@@ -181,6 +186,8 @@ func tripOf(f wire.ClientFrame) dispatch.TripID {
 	case wire.Release:
 		return dispatch.TripID(b.Trip)
 	case wire.Cancel:
+		return dispatch.TripID(b.Trip)
+	case wire.Paid:
 		return dispatch.TripID(b.Trip)
 	case wire.Route:
 		return dispatch.TripID(b.Trip)

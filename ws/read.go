@@ -182,6 +182,7 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 		c.refuse(f, refusedBody(no, tripOf(f)), now)
 		return
 	}
+	in = onOurClock(in, c.clockBehind, now.wall)
 	awaited := awaitedBy(f)
 	if f.Type == wire.TypeRoute && !c.pace.question(now.up) || !c.lanes.ask(awaited, now.up, &c.hub.cfg) {
 		c.refuse(f, wire.Refused{Kind: wire.KindLimited, Code: wire.CodeRate, RetryAfterMS: 1000,
