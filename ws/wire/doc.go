@@ -47,4 +47,6 @@ const (
 	Protocol = "cuntong.v1"
 	// Subprotocol is what a WebSocket client asks for: the protocol in JSON.
 	Subprotocol = "cuntong.v1.json"
+	// SubprotocolPB is the same in protobuf, for links on which bytes are dear.
+	SubprotocolPB = "cuntong.v1.pb"
 )
