@@ -22,6 +22,7 @@ type conn struct {
 	ws     *websocket.Conn
 	number uint64 // names the session
 	turned bool   // there is no room for it; it is only told so
+	codec  wire.Codec
 
 	// party is set by the reader when the hello is accepted. After that it changes only
 	// when a driver is taken to another area.

@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"cuntong/dispatch"
 	"cuntong/ws/wire"
 )
@@ -28,13 +26,13 @@ func (c *conn) greet(bearer *party) bool {
 	}
 	now := c.hub.moment()
 	c.heard.Store(now.up)
-	if kind != websocket.TextMessage {
+	if kind != messageKind(c.codec) {
 		c.finish(wire.CloseBinary, true)
 	}
 	if c.lanes.endsWith() != 0 {
 		return false
 	}
-	f, err := wire.DecodeClient(frame)
+	f, err := c.codec.DecodeClient(frame)
 	if err != nil {
 		c.malformed(f, err, now)
 		c.finish(wire.CloseProtocol, true)

@@ -15,7 +15,6 @@ import (
 
 	"cuntong/dispatch"
 	"cuntong/geo"
-	"cuntong/ws/wire"
 )
 
 // Hub is who is connected. It serves the upgrade as an [http.Handler] and passes
@@ -99,7 +98,6 @@ func NewHub(cfg Config) (*Hub, error) {
 		ReadBufferSize:   readBuffer,
 		WriteBufferSize:  writeBuffer,
 		WriteBufferPool:  &sync.Pool{},
-		Subprotocols:     []string{wire.Subprotocol},
 		CheckOrigin:      func(*http.Request) bool { return true }, // refuse has looked already
 		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
 			answer(w, status, "bad_upgrade", reason.Error())

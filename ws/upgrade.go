@@ -18,7 +18,7 @@ import (
 // ServeHTTP takes an upgrade. Whoever is not let in gets a JSON body like that of
 // a refused frame; whoever is, a connection that outlives the request.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	bearer, ok := h.letIn(w, r)
+	bearer, codec, ok := h.letIn(w, r)
 	if !ok {
 		return
 	}
@@ -31,39 +31,40 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	ws, err := h.upgrader.Upgrade(w, r, nil)
+	ws, err := h.upgrader.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {codec.Subprotocol()}})
 	if err != nil {
 		h.metrics.handshake("bad_upgrade")
 		h.leave(turned)
 		return
 	}
-	h.open(ws, bearer, turned)
+	h.open(ws, codec, bearer, turned)
 }
 
 // letIn judges an upgrade before anything is spent on it, and answers if it is not
 // let in. bearer is who the token named, nil when it is to come in the hello.
-func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, ok bool) {
-	no := func(result string, status int, code, say string) (*party, bool) {
+func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, codec wire.Codec, ok bool) {
+	no := func(result string, status int, code, say string) (*party, wire.Codec, bool) {
 		h.metrics.handshake(result)
 		answer(w, status, code, say)
-		return nil, false
+		return nil, nil, false
 	}
 	if retry, stopping := h.isStopping(); stopping {
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(retry, time.Second)/time.Second)))
 		return no("draining", http.StatusServiceUnavailable, "draining", "The server is about to stop. Come back later.")
 	}
+	codec, spoken := codecFor(r)
 	switch {
 	case !websocket.IsWebSocketUpgrade(r):
 		w.Header().Set("Upgrade", "websocket")
 		return no("bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
 	case !h.originAllowed(r):
 		return no("origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
-	case !offersSubprotocol(r):
+	case !spoken:
 		return no("subprotocol", http.StatusBadRequest, "subprotocol", "Ask for the subprotocol "+wire.Subprotocol+".")
 	}
 	token, given := bearerOf(r)
 	if !given {
-		return nil, true
+		return nil, codec, true
 	}
 	p, failed := h.authenticate(token)
 	if failed != nil {
@@ -74,18 +75,18 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, ok b
 		}
 		return no("token", failed.status(), failed.word(), failed.Error())
 	}
-	return p, true
+	return p, codec, true
 }
 
 // open begins the life of a connection. The handler returns at once, so that the
 // server's buffers for the request are free.
-func (h *Hub) open(ws *websocket.Conn, bearer *party, turned bool) {
+func (h *Hub) open(ws *websocket.Conn, codec wire.Codec, bearer *party, turned bool) {
 	if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // without it the connection only costs more
 	}
 	ws.SetReadLimit(wire.MaxFrameBytes)
 	now := h.moment()
-	c := &conn{hub: h, ws: ws, turned: turned, number: h.sessions.Add(1), nextPing: now.up + firstPing(h.cfg.PingEvery)}
+	c := &conn{hub: h, ws: ws, codec: codec, turned: turned, number: h.sessions.Add(1), nextPing: now.up + firstPing(h.cfg.PingEvery)}
 	c.heard.Store(now.up)
 	ws.SetPingHandler(c.onPing)
 	ws.SetPongHandler(c.onPong)
@@ -122,13 +123,23 @@ func (h *Hub) originAllowed(r *http.Request) bool {
 	return ok && strings.EqualFold(host, r.Host)
 }
 
-func offersSubprotocol(r *http.Request) bool {
+// codecFor is the first codec in the client's order that there is. The library would
+// choose by ours (up to v1.5.3), and a client lists first what it likes best.
+func codecFor(r *http.Request) (wire.Codec, bool) {
 	for _, offered := range websocket.Subprotocols(r) {
-		if offered == wire.Subprotocol {
-			return true
+		if codec, ok := wire.CodecOf(offered); ok {
+			return codec, true
 		}
 	}
-	return false
+	return nil, false
+}
+
+// messageKind is what the library calls the messages of a connection with this codec.
+func messageKind(codec wire.Codec) int {
+	if codec.Binary() {
+		return websocket.BinaryMessage
+	}
+	return websocket.TextMessage
 }
 
 // answer refuses a request.
