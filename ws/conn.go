@@ -22,7 +22,7 @@ type conn struct {
 	ws     *websocket.Conn
 	number uint64 // names the session
 	turned bool   // there is no room for it; it is only told so
-	codec  wire.Codec
+	spoken uint8  // the place of its codec in codecs: one byte, there being thousands of connections
 
 	// party is set by the reader when the hello is accepted. After that it changes only
 	// when a driver is taken to another area.
@@ -50,6 +50,12 @@ type conn struct {
 	lanes lanes
 	kept  kept
 }
+
+// codecs are what a connection can speak. The first is that of a conn without more.
+var codecs = [...]wire.Codec{wire.JSON}
+
+// codec is how this connection writes its frames.
+func (c *conn) codec() wire.Codec { return codecs[c.spoken] }
 
 // session names the connection in the log and in its welcome.
 func (c *conn) session() string { return c.hub.boot + "-" + strconv.FormatUint(c.number, 36) }

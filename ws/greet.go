@@ -26,13 +26,13 @@ func (c *conn) greet(bearer *party) bool {
 	}
 	now := c.hub.moment()
 	c.heard.Store(now.up)
-	if kind != messageKind(c.codec) {
+	if kind != messageKind(c.codec()) {
 		c.finish(wire.CloseBinary, true)
 	}
 	if c.lanes.endsWith() != 0 {
 		return false
 	}
-	f, err := c.codec.DecodeClient(frame)
+	f, err := c.codec().DecodeClient(frame)
 	if err != nil {
 		c.malformed(f, err, now)
 		c.finish(wire.CloseProtocol, true)

@@ -63,7 +63,7 @@ func (c *conn) takeFrame(kind int, r io.Reader) bool {
 	c.heard.Store(now.up)
 	switch {
 	case c.lanes.endsWith() != 0:
-	case kind != messageKind(c.codec):
+	case kind != messageKind(c.codec()):
 		c.finish(wire.CloseBinary, true)
 	case c.admitted(now):
 		c.handle(frame, s, now)
@@ -108,7 +108,7 @@ func (c *conn) admitted(now moment) bool {
 func (c *conn) handle(frame []byte, s *scratch, now moment) {
 	p := c.party.Load()
 	if p.slot != nil {
-		if ok, err := c.codec.DecodePosition(frame, &s.pos); ok {
+		if ok, err := c.codec().DecodePosition(frame, &s.pos); ok {
 			c.hub.metrics.in(wire.TypePosition)
 			c.position(p, &s.pos, err, now)
 			return
@@ -150,7 +150,7 @@ func (c *conn) fix(p *party, pos *wire.Position, now moment) (dispatch.Fix, erro
 
 // other acts on any frame but a position.
 func (c *conn) other(p *party, frame []byte, now moment) {
-	f, err := c.codec.DecodeClient(frame)
+	f, err := c.codec().DecodeClient(frame)
 	if err != nil {
 		c.malformed(f, err, now)
 		return

@@ -18,7 +18,7 @@ import (
 // ServeHTTP takes an upgrade. Whoever is not let in gets a JSON body like that of
 // a refused frame; whoever is, a connection that outlives the request.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	bearer, codec, ok := h.letIn(w, r)
+	bearer, spoken, ok := h.letIn(w, r)
 	if !ok {
 		return
 	}
@@ -31,40 +31,40 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	ws, err := h.upgrader.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {codec.Subprotocol()}})
+	ws, err := h.upgrader.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {codecs[spoken].Subprotocol()}})
 	if err != nil {
 		h.metrics.handshake("bad_upgrade")
 		h.leave(turned)
 		return
 	}
-	h.open(ws, codec, bearer, turned)
+	h.open(ws, spoken, bearer, turned)
 }
 
 // letIn judges an upgrade before anything is spent on it, and answers if it is not
 // let in. bearer is who the token named, nil when it is to come in the hello.
-func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, codec wire.Codec, ok bool) {
-	no := func(result string, status int, code, say string) (*party, wire.Codec, bool) {
+func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, spoken uint8, ok bool) {
+	no := func(result string, status int, code, say string) (*party, uint8, bool) {
 		h.metrics.handshake(result)
 		answer(w, status, code, say)
-		return nil, nil, false
+		return nil, 0, false
 	}
 	if retry, stopping := h.isStopping(); stopping {
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(retry, time.Second)/time.Second)))
 		return no("draining", http.StatusServiceUnavailable, "draining", "The server is about to stop. Come back later.")
 	}
-	codec, spoken := codecFor(r)
+	spoken, ok = codecFor(r)
 	switch {
 	case !websocket.IsWebSocketUpgrade(r):
 		w.Header().Set("Upgrade", "websocket")
 		return no("bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
 	case !h.originAllowed(r):
 		return no("origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
-	case !spoken:
+	case !ok:
 		return no("subprotocol", http.StatusBadRequest, "subprotocol", "Ask for the subprotocol "+wire.Subprotocol+".")
 	}
 	token, given := bearerOf(r)
 	if !given {
-		return nil, codec, true
+		return nil, spoken, true
 	}
 	p, failed := h.authenticate(token)
 	if failed != nil {
@@ -75,18 +75,18 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, code
 		}
 		return no("token", failed.status(), failed.word(), failed.Error())
 	}
-	return p, codec, true
+	return p, spoken, true
 }
 
 // open begins the life of a connection. The handler returns at once, so that the
 // server's buffers for the request are free.
-func (h *Hub) open(ws *websocket.Conn, codec wire.Codec, bearer *party, turned bool) {
+func (h *Hub) open(ws *websocket.Conn, spoken uint8, bearer *party, turned bool) {
 	if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // without it the connection only costs more
 	}
 	ws.SetReadLimit(wire.MaxFrameBytes)
 	now := h.moment()
-	c := &conn{hub: h, ws: ws, codec: codec, turned: turned, number: h.sessions.Add(1), nextPing: now.up + firstPing(h.cfg.PingEvery)}
+	c := &conn{hub: h, ws: ws, spoken: spoken, turned: turned, number: h.sessions.Add(1), nextPing: now.up + firstPing(h.cfg.PingEvery)}
 	c.heard.Store(now.up)
 	ws.SetPingHandler(c.onPing)
 	ws.SetPongHandler(c.onPong)
@@ -123,15 +123,18 @@ func (h *Hub) originAllowed(r *http.Request) bool {
 	return ok && strings.EqualFold(host, r.Host)
 }
 
-// codecFor is the first codec in the client's order that there is. The library would
-// choose by ours (up to v1.5.3), and a client lists first what it likes best.
-func codecFor(r *http.Request) (wire.Codec, bool) {
+// codecFor is the place in codecs of the first in the client's order that there is.
+// The library would choose by ours (up to v1.5.3), and a client lists first what it
+// likes best.
+func codecFor(r *http.Request) (uint8, bool) {
 	for _, offered := range websocket.Subprotocols(r) {
-		if codec, ok := wire.CodecOf(offered); ok {
-			return codec, true
+		for i, codec := range codecs {
+			if codec.Subprotocol() == offered {
+				return uint8(i), true
+			}
 		}
 	}
-	return nil, false
+	return 0, false
 }
 
 // messageKind is what the library calls the messages of a connection with this codec.

@@ -63,7 +63,7 @@ func (c *conn) writeFrame(next told, deadline time.Time) error {
 		h.metrics.drop(dropHidden)
 		return nil
 	}
-	out, err := c.codec.AppendServer(s.out[:0], f.Type, f.Re, f.Body)
+	out, err := c.codec().AppendServer(s.out[:0], f.Type, f.Re, f.Body)
 	s.out = out[:0]
 	if err != nil || len(out) > wire.MaxServerFrameBytes {
 		h.metrics.drop(dropEncode)
@@ -72,7 +72,7 @@ func (c *conn) writeFrame(next told, deadline time.Time) error {
 	}
 	_ = c.ws.SetWriteDeadline(deadline) // never fails: the library only keeps it
 	begin := time.Now()
-	err = c.ws.WriteMessage(messageKind(c.codec), out)
+	err = c.ws.WriteMessage(messageKind(c.codec()), out)
 	h.metrics.wrote(f, time.Since(begin))
 	return err
 }
