@@ -46,6 +46,9 @@ type source struct {
 type kept struct {
 	lines     []string // lines[i] is fact i+1; empty: not read
 	rewritten int
+	// doubtful are the places that were to be read again and were forgotten by then: what
+	// was read there may have been lost with its tail and written anew in between.
+	doubtful map[int]bool
 }
 
 // NewReader reads at all sources.
@@ -60,7 +63,7 @@ func NewReader(sources []Source, areas []string) *Reader {
 func newSource(s Source, areas []string) *source {
 	one := &source{Source: s, kept: map[string]*kept{}}
 	for _, area := range areas {
-		one.kept[area] = &kept{}
+		one.kept[area] = &kept{doubtful: map[int]bool{}}
 	}
 	return one
 }
@@ -80,7 +83,7 @@ func (r *Reader) Run(ctx context.Context) {
 				}
 				for area, k := range s.kept {
 					// While it is away there is nothing to read; Finish reads all that is there.
-					_, _ = s.read(ctx, area, max(0, len(k.lines)-overlap))
+					_, _ = s.read(ctx, area, k.overlapping())
 				}
 			}
 		})
@@ -88,7 +91,11 @@ func (r *Reader) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// read takes every entry after the given one, and returns the last one's place.
+// overlapping is after which place an area is read next.
+func (k *kept) overlapping() int { return max(0, len(k.lines)-overlap) }
+
+// read takes every entry after the given one, and returns the last one's place. After 0
+// it takes what there is and doubts nothing that was read before.
 func (s *source) read(ctx context.Context, area string, after int) (last int, err error) {
 	k, last := s.kept[area], after
 	for {
@@ -102,6 +109,9 @@ func (s *source) read(ctx context.Context, area string, after int) (last int, er
 				return last, err
 			}
 			line, _ := e.Values["f"].(string)
+			if after > 0 {
+				k.doubt(last+1, place)
+			}
 			k.put(place, line)
 			last = place
 		}
@@ -129,6 +139,14 @@ func (k *kept) put(place int, line string) {
 		k.rewritten++
 	}
 	k.lines[place-1] = line
+	delete(k.doubtful, place)
+}
+
+// doubt notes that the places from one to before another could not be read again.
+func (k *kept) doubt(from, to int) {
+	for place := from; place < min(to, len(k.lines)+1); place++ {
+		k.doubtful[place] = true
+	}
 }
 
 // Finish reads everything that the right source still has, which counts whatever was
@@ -151,6 +169,9 @@ func (r *Reader) Finish(ctx context.Context, right string) ([]Journal, error) {
 }
 
 func (r *Reader) finish(ctx context.Context, right *source, area string) (Journal, error) {
+	if _, err := right.read(ctx, area, right.kept[area].overlapping()); err != nil {
+		return Journal{}, err
+	}
 	last, err := right.read(ctx, area, 0)
 	if err != nil {
 		return Journal{}, err
@@ -168,11 +189,9 @@ func (r *Reader) finish(ctx context.Context, right *source, area string) (Journa
 		j.Rewritten = len(k.lines) - end
 	}
 	for place := 1; place <= end; place++ {
-		line := k.at(place)
+		line := r.line(k, area, place)
 		for _, other := range r.sources {
-			if line == "" {
-				line = other.kept[area].at(place)
-			} else if was := other.kept[area].at(place); was != "" && was != line {
+			if was := other.kept[area].at(place); was != "" && was != line {
 				j.Rewritten++
 			}
 		}
@@ -182,6 +201,25 @@ func (r *Reader) finish(ctx context.Context, right *source, area string) (Journa
 	}
 	j.Rewritten += k.rewritten
 	return j, nil
+}
+
+// line is what the right source says at a place, as far as that is beyond doubt; else
+// what another says beyond doubt; else what anybody says.
+func (r *Reader) line(right *kept, area string, place int) string {
+	if line := right.at(place); line != "" && !right.doubtful[place] {
+		return line
+	}
+	best := right.at(place)
+	for _, s := range r.sources {
+		other := s.kept[area]
+		switch line := other.at(place); {
+		case line != "" && !other.doubtful[place]:
+			return line
+		case best == "":
+			best = line
+		}
+	}
+	return best
 }
 
 // at is the line at a place; empty: none was read.
