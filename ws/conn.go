@@ -52,7 +52,7 @@ type conn struct {
 }
 
 // codecs are what a connection can speak. The first is that of a conn without more.
-var codecs = [...]wire.Codec{wire.JSON}
+var codecs = [...]wire.Codec{wire.JSON, wire.PB}
 
 // codec is how this connection writes its frames.
 func (c *conn) codec() wire.Codec { return codecs[c.spoken] }

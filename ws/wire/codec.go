@@ -24,7 +24,7 @@ type Codec interface {
 var JSON Codec = jsonCodec{}
 
 // codecs are all there are.
-var codecs = []Codec{JSON}
+var codecs = []Codec{JSON, PB}
 
 // CodecOf returns the codec that a subprotocol names, false when there is none.
 func CodecOf(subprotocol string) (Codec, bool) {

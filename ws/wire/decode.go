@@ -54,9 +54,19 @@ func (r *reader) put() {
 }
 
 func (r *reader) decode(frame []byte) (ClientFrame, *Error) {
+	if len(frame) > MaxFrameBytes {
+		return ClientFrame{}, tooBig(len(frame))
+	}
+	return r.read(frame)
+}
+
+func tooBig(bytes int) *Error {
+	return &Error{CodeTooBig, "", fmt.Sprintf("Keep a frame within %d bytes; this one has %d.", MaxFrameBytes, bytes)}
+}
+
+// read is the judge of what clients say, in JSON or turned into it.
+func (r *reader) read(frame []byte) (ClientFrame, *Error) {
 	switch {
-	case len(frame) > MaxFrameBytes:
-		return ClientFrame{}, &Error{CodeTooBig, "", fmt.Sprintf("Keep a frame within %d bytes; this one has %d.", MaxFrameBytes, len(frame))}
 	case !utf8.Valid(frame):
 		return ClientFrame{}, &Error{CodeBadUTF8, "", "Send UTF-8."}
 	case deeperThan(frame, MaxDepth):

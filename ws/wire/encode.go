@@ -13,18 +13,25 @@ import (
 // to t (or a pointer to one), id the command id where t is a command and "" where
 // it is not; else there is an error. Values are not checked: that is the server's part.
 func EncodeClient(t Type, id string, body any) ([]byte, error) {
-	c := findClientType(string(t))
-	switch {
-	case c == nil:
-		return nil, fmt.Errorf("wire: %q is not a type that clients send", t)
-	case !isBody(body, c.body):
-		return nil, fmt.Errorf("wire: a frame of type %q has a body of type %v, not %T", t, c.body, body)
-	case c.command && id == "":
-		return nil, fmt.Errorf("wire: %q is a command: it needs an id", t)
-	case !c.command && id != "":
-		return nil, fmt.Errorf("wire: %q is not a command: it has no id", t)
+	if err := checkClient(findClientType(string(t)), t, id, body); err != nil {
+		return nil, err
 	}
 	return orNil(appendFrame(make([]byte, 0, typicalFrame), t, "id", id, body))
+}
+
+// checkClient says what is wrong with the arguments of EncodeClient.
+func checkClient(c *clientType, t Type, id string, body any) error {
+	switch {
+	case c == nil:
+		return fmt.Errorf("wire: %q is not a type that clients send", t)
+	case !isBody(body, c.body):
+		return fmt.Errorf("wire: a frame of type %q has a body of type %v, not %T", t, c.body, body)
+	case c.command && id == "":
+		return fmt.Errorf("wire: %q is a command: it needs an id", t)
+	case !c.command && id != "":
+		return fmt.Errorf("wire: %q is not a command: it has no id", t)
+	}
+	return nil
 }
 
 // EncodeServer writes a server's frame. body is a value of the type that belongs
@@ -36,20 +43,27 @@ func EncodeServer(t Type, re string, body any) ([]byte, error) {
 
 // AppendServer is [EncodeServer] that appends to dst. After an error it returns dst as it was.
 func AppendServer(dst []byte, t Type, re string, body any) ([]byte, error) {
-	s := findServerType(string(t))
-	switch {
-	case s == nil:
-		return dst, fmt.Errorf("wire: %q is not a type that the server sends", t)
-	case !isBody(body, s.body):
-		return dst, fmt.Errorf("wire: a frame of type %q has a body of type %v, not %T", t, s.body, body)
-	case re != "" && t != TypeDone && t != TypeRefused:
-		return dst, fmt.Errorf("wire: %q answers no command: it has no re", t)
+	if err := checkServer(findServerType(string(t)), t, re, body); err != nil {
+		return dst, err
 	}
 	out, err := appendFrame(dst, t, "re", re, body)
 	if err == nil && len(out)-len(dst) > MaxServerFrameBytes {
 		return dst, fmt.Errorf("wire: a %s of %d bytes: at most %d", t, len(out)-len(dst), MaxServerFrameBytes)
 	}
 	return out, err
+}
+
+// checkServer says what is wrong with the arguments of AppendServer.
+func checkServer(s *serverType, t Type, re string, body any) error {
+	switch {
+	case s == nil:
+		return fmt.Errorf("wire: %q is not a type that the server sends", t)
+	case !isBody(body, s.body):
+		return fmt.Errorf("wire: a frame of type %q has a body of type %v, not %T", t, s.body, body)
+	case re != "" && t != TypeDone && t != TypeRefused:
+		return fmt.Errorf("wire: %q answers no command: it has no re", t)
+	}
+	return nil
 }
 
 func orNil(frame []byte, err error) ([]byte, error) {

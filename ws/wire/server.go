@@ -24,7 +24,7 @@ type ServerFrame struct {
 // error. For clients. The error is an [*Error].
 func DecodeServer(frame []byte) (ServerFrame, error) {
 	if len(frame) > MaxServerFrameBytes {
-		return ServerFrame{}, &Error{CodeTooBig, "", fmt.Sprintf("The server's frames have at most %d bytes; this one has %d.", MaxServerFrameBytes, len(frame))}
+		return ServerFrame{}, tooBigForClient(len(frame))
 	}
 	var outer struct {
 		T  string         `json:"t"`
@@ -51,6 +51,10 @@ func DecodeServer(frame []byte) (ServerFrame, error) {
 	}
 	f.Body = body.Elem().Interface()
 	return f, nil
+}
+
+func tooBigForClient(bytes int) *Error {
+	return &Error{CodeTooBig, "", fmt.Sprintf("The server's frames have at most %d bytes; this one has %d.", MaxServerFrameBytes, bytes)}
 }
 
 // serverError puts an error of the JSON reader into our words, below the field prefix.
