@@ -42,6 +42,12 @@ check: ## Formatting, vet, staticcheck
 	go vet ./...
 	go tool -modfile=tools/go.mod staticcheck ./...
 
+.PHONY: proto
+proto: ## Make the code of ws/wire/pb from its .proto anew (needs protoc 3.21)
+	@mkdir -p bin
+	go build -modfile=tools/go.mod -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+	protoc --plugin=protoc-gen-go=bin/protoc-gen-go --go_out=. --go_opt=module=cuntong ws/wire/pb/cuntong.proto
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (10s) each
 	@scripts/fuzz $(FUZZTIME)

@@ -100,6 +100,14 @@ func makePBShapes() map[reflect.Type]*pbShape {
 		s := parsePBShape(all, reflect.TypeOf(sample), members)
 		all[s.typ] = s
 	}
+	addPBObjects(add)
+	addPBServer(add)
+	addPBClient(add)
+	return all
+}
+
+// addPBObjects adds what is within messages.
+func addPBObjects(add func(any, string)) {
 	add(Vehicle{}, "id 1, class 2 VehicleClass, seats 3, wheelchairs 4, goods_l 5")
 	add(PlaceOut{}, "village 1, stop 2, name 3, lat 4 e6, lon 5 e6, datum 6 implied, note 7")
 	add(Fix{}, "lat 1 e6, lon 2 e6, at 3, age_ms 4, heading_deg 5 whole, speed_mps 6 tenths, accuracy_m 7 tenths, datum 8 implied")
@@ -127,10 +135,14 @@ func makePBShapes() map[reflect.Type]*pbShape {
 	add(RoadState{}, "change 1, extent 2, in_force 3")
 	add(BoardDriver{}, "id 1, vehicle 2, trip 3, state 4 State, position 5, trust 6 Trust, signs 7, link_ms 8")
 	add(Latency{}, "request_to_offer_p50_ms 1 thousandths, request_to_offer_p99_ms 2 thousandths, count 3")
-	add(Board{}, `at 1, area 2, counts 3, waiting 4, driving 5, ended 6, drivers 7, on_duty 8, free 9, silent 10, roads 11, latency 12`)
 	add(Way{}, "distance_m 1, duration_s 2, line 3")
+	add(Place{}, "village 1, stop 2, lat 3 e6, lon 4 e6, datum 5 Datum, name 6, note 7")
 	add(NearbyCell{}, "lat 1 e6, lon 2 e6, radius_m 3, drivers 4 Amount, datum 5 implied")
+}
 
+// addPBServer adds what the server sends and is not within another message.
+func addPBServer(add func(any, string)) {
+	add(Board{}, `at 1, area 2, counts 3, waiting 4, driving 5, ended 6, drivers 7, on_duty 8, free 9, silent 10, roads 11, latency 12`)
 	add(Welcome{}, "session 1, role 2 Role, id 3, area 4, server_time 5, heartbeat_s 6, max_frame_bytes 7, protocol 8")
 	add(Truth{}, "at 1, trips 2, same 3, duty 4, offer 5")
 	add(Done{}, "trip 1, version 2, state 3 State")
@@ -143,8 +155,10 @@ func makePBShapes() map[reflect.Type]*pbShape {
 	add(Heartbeat{}, "every_s 1, silent_s 2")
 	add(Drain{}, "come_back_after_ms 1")
 	add(Pong{}, "")
+}
 
-	add(Place{}, "village 1, stop 2, lat 3 e6, lon 4 e6, datum 5 Datum, name 6, note 7")
+// addPBClient adds what clients send.
+func addPBClient(add func(any, string)) {
 	add(Hello{}, "now_ms 1, token 2 parts, client 3, receipts 4 raws, known 5, lean 6, confirms 7, device 8")
 	add(Position{}, "lat 1 point !, at 2, accuracy_m 3 tenths, heading_deg 4 whole, speed_mps 5 tenths, mock 6")
 	add(Track{}, "fixes 1 fixes !")
@@ -171,7 +185,6 @@ func makePBShapes() map[reflect.Type]*pbShape {
 	add(Renew{}, "token 1 parts")
 	add(Logout{}, "everywhere 1")
 	add(Ping{}, "")
-	return all
 }
 
 func parsePBShape(known map[reflect.Type]*pbShape, t reflect.Type, members string) *pbShape {
@@ -211,7 +224,9 @@ func parsePBShape(known map[reflect.Type]*pbShape, t reflect.Type, members strin
 			for inner.Kind() != reflect.Struct {
 				inner = inner.Elem()
 			}
-			f.shape = known[inner]
+			if f.shape = known[inner]; f.shape == nil {
+				panic(fmt.Sprintf("wire: %s has no numbers, but %s of %s is one", inner, f.member, t))
+			}
 		}
 		s.fields = append(s.fields, f)
 		s.byNumber[f.number] = uint8(len(s.fields))
