@@ -47,6 +47,7 @@ func (c *Core) checkTrip(id TripID, t *Trip, fail func(string, ...any)) {
 			fail("trip %s is %s by %s, who does not drive it", id, t.State, t.Driver)
 		}
 	}
+	checkDeeds(t, fail)
 	entry := c.deadlines.at[id]
 	switch {
 	case t.State.Open() && (entry == nil || entry.at != t.Deadline || t.Deadline == 0):

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"time"
+
 	"cuntong/geo"
 )
 
@@ -94,6 +96,8 @@ type Outcome struct {
 	// Waits are the times in milliseconds from request to arrival at the pickup of
 	// the drivers who arrived, for measuring.
 	Waits []Instant
+	// ETAErrors are by how much the drivers who arrived came at another time than promised.
+	ETAErrors []time.Duration
 	// Contests describes the contests decided, for measuring.
 	Contests []Contest
 	// Ignored says why a position was not taken, or is empty.

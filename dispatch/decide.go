@@ -26,9 +26,9 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 	case Start:
 		return c.decideStart(now, in)
 	case Complete:
-		return c.decideComplete(in)
+		return c.decideComplete(now, in)
 	case Release:
-		return c.decideRelease(in)
+		return c.decideRelease(now, in)
 	case Cancel:
 		return c.decideCancel(now, in)
 	case ChangeRoad:
@@ -136,14 +136,27 @@ func (c *Core) offeredTo(by Actor, trip TripID, offer OfferID) (*Trip, *Refusal)
 func offerID(trip TripID, n int) OfferID { return OfferID(fmt.Sprintf("%s/%d", trip, n)) }
 
 func (c *Core) decideArrive(now Instant, in Arrive) ([]FactBody, *Refusal) {
+	if t := c.takenFrom(in.By, in.Trip); t != nil {
+		return c.reclaim(now, t, in)
+	}
 	t, refusal := c.driving(in.By, in.Trip)
 	switch {
 	case refusal != nil:
 		return nil, refusal
-	case t.State == Assigned:
-		return []FactBody{DriverArrived{Trip: t.ID, Deadline: max(now, t.Order.PickupWindow.From).Add(c.rules.FreeWait + c.rules.PickupGrace)}}, nil
+	case t.State != Assigned:
+		return nil, nil // arrived, or riding already
 	}
-	return nil, nil // arrived, or riding already
+	deed, refusal := c.judgeDeed(now, t, t.Since, in.Deed)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return []FactBody{c.arrived(now, t, deed)}, nil
+}
+
+// arrived is the fact of a deed that is right.
+func (c *Core) arrived(now Instant, t *Trip, deed Deed) DriverArrived {
+	return DriverArrived{Trip: t.ID, Deed: deed,
+		Deadline: next(now, max(deed.at(now), t.Order.PickupWindow.From).Add(c.rules.FreeWait+c.rules.PickupGrace))}
 }
 
 func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
@@ -151,15 +164,19 @@ func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
 	switch {
 	case refusal != nil:
 		return nil, refusal
-	case t.State == Arrived:
-		return []FactBody{RideStarted{Trip: t.ID, Deadline: now.Add(c.ride(t).Duration + c.rules.RideGrace)}}, nil
 	case t.State == Assigned:
 		return nil, refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
+	case t.State != Arrived:
+		return nil, nil
 	}
-	return nil, nil
+	deed, refusal := c.judgeDeed(now, t, t.Since, in.Deed)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return []FactBody{RideStarted{Trip: t.ID, Deed: deed, Deadline: next(now, deed.at(now).Add(c.ride(t).Duration+c.rules.RideGrace))}}, nil
 }
 
-func (c *Core) decideComplete(in Complete) ([]FactBody, *Refusal) {
+func (c *Core) decideComplete(now Instant, in Complete) ([]FactBody, *Refusal) {
 	if t := c.trips[in.Trip]; t != nil && t.State == Completed && t.Driver == in.By.Driver() && in.By.Role == RoleDriver {
 		return nil, nil
 	}
@@ -170,7 +187,11 @@ func (c *Core) decideComplete(in Complete) ([]FactBody, *Refusal) {
 	case t.State != Riding:
 		return nil, refuse(Conflict, "not_riding", "Report the start of the ride first.")
 	}
-	return []FactBody{TripCompleted{Trip: t.ID}}, nil
+	deed, refusal := c.judgeDeed(now, t, t.Since, in.Deed)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return []FactBody{TripCompleted{Trip: t.ID, Deed: deed}}, nil
 }
 
 // driving finds the trip that by is bound to.
@@ -185,15 +206,19 @@ func (c *Core) driving(by Actor, trip TripID) (*Trip, *Refusal) {
 		return t, nil
 	case t.Driver == by.Driver():
 		return nil, refuse(Lapsed, "trip_over", "This trip is over.")
+	case t.Taken.from(by):
+		return nil, t.whyTaken()
 	}
 	return nil, refuse(Conflict, "not_your_trip", "This trip is not, or no longer, yours to drive.")
 }
 
-func (c *Core) decideRelease(in Release) ([]FactBody, *Refusal) {
+func (c *Core) decideRelease(now Instant, in Release) ([]FactBody, *Refusal) {
 	t := c.trips[in.Trip]
 	switch {
 	case t == nil:
 		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
+	case in.DoneAt != 0 && t.Taken.from(in.By) && in.DoneAt <= t.Taken.At:
+		return nil, nil // he had given it back before it was taken from him
 	case in.By.Role != RoleOperator && (in.By.Role != RoleDriver || t.Driver != in.By.Driver()):
 		return nil, refuse(Conflict, "not_your_trip", "This trip is not, or no longer, yours to give back.")
 	case t.State == Riding:
@@ -201,42 +226,63 @@ func (c *Core) decideRelease(in Release) ([]FactBody, *Refusal) {
 	case t.State != Assigned && t.State != Arrived:
 		return nil, refuse(Conflict, "no_driver", "This trip has no driver to take it from.")
 	}
-	return []FactBody{TripReleased{Trip: t.ID, By: in.By, Why: in.Why}}, nil
+	deed, refusal := c.judgeDeed(now, t, t.Since, in.by(in.By))
+	if refusal != nil {
+		return nil, refusal
+	}
+	return []FactBody{TripReleased{Trip: t.ID, By: in.By, Why: in.Why, Deed: deed}}, nil
 }
 
 func (c *Core) decideCancel(now Instant, in Cancel) ([]FactBody, *Refusal) {
 	t := c.trips[in.Trip]
-	if t == nil || !c.concerns(t, in.By) {
+	switch {
+	case t != nil && t.State == Cancelled && t.EndedBy == in.By:
+		return nil, nil
+	case in.By.Role == RoleDriver && in.DoneAt != 0: // in the dark he could not know what became of it
+		if _, refusal := c.driving(in.By, in.Trip); refusal != nil {
+			return nil, refusal
+		}
+	case t == nil || !c.concerns(t, in.By):
 		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
 	}
+	deed := Deed{}
 	switch {
-	case t.State == Cancelled && t.EndedBy == in.By:
-		return nil, nil
 	case !t.State.Open():
 		return nil, refuse(Lapsed, "trip_over", "This trip is over.")
 	case in.By.Role == RoleOperator:
 	case in.By.Role == RoleDriver:
-		if refusal := c.mayReportNoShow(now, t, in.Why); refusal != nil {
+		var refusal *Refusal
+		if deed, refusal = c.mayReportNoShow(now, t, in); refusal != nil {
 			return nil, refusal
 		}
 	case t.State == Riding:
 		return nil, refuse(Conflict, "riding", "The ride has started: it ends when the driver completes it.")
 	}
-	return []FactBody{TripCancelled{Trip: t.ID, By: in.By, Why: in.Why}}, nil
+	return []FactBody{TripCancelled{Trip: t.ID, By: in.By, Why: in.Why, Deed: deed}}, nil
 }
 
-// mayReportNoShow says why a driver may not end the trip for want of a passenger.
-func (c *Core) mayReportNoShow(now Instant, t *Trip, why Reason) *Refusal {
+// mayReportNoShow says why a driver may not end the trip for want of a passenger, or
+// when he has. What counts is how long he had waited when he gave up, not when that
+// became known.
+func (c *Core) mayReportNoShow(now Instant, t *Trip, in Cancel) (Deed, *Refusal) {
 	switch {
-	case why != ReasonNoShow:
-		return refuse(Forbidden, "role", "A driver ends a trip only for a no-show; otherwise give it back with release.")
+	case in.Why != ReasonNoShow:
+		return Deed{}, refuse(Forbidden, "role", "A driver ends a trip only for a no-show; otherwise give it back with release.")
 	case t.State != Arrived:
-		return refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
+		return Deed{}, refuse(Conflict, "not_arrived", "Report your arrival at the pickup first.")
 	}
-	if left := max(t.Since, t.Order.PickupWindow.From).Add(c.rules.FreeWait).Sub(now); left > 0 { // he may have come early
-		return limited("too_early", "Wait a little longer at the pickup before reporting a no-show.", left)
+	deed, refusal := c.judgeDeed(now, t, t.Since, in.Deed)
+	if refusal != nil {
+		return Deed{}, refusal
 	}
-	return nil
+	left := max(t.Since, t.Order.PickupWindow.From).Add(c.rules.FreeWait).Sub(deed.at(now)) // he may have come early
+	switch {
+	case left > 0 && deed.DoneAt != 0: // waiting now does not make it longer then
+		return Deed{}, limited("too_early", "You had not waited long enough at the pickup to report a no-show.", 0)
+	case left > 0:
+		return Deed{}, limited("too_early", "Wait a little longer at the pickup before reporting a no-show.", left)
+	}
+	return deed, nil
 }
 
 // concerns says whether t is any of by's business.

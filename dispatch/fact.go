@@ -105,17 +105,23 @@ type TripAssigned struct {
 type DriverArrived struct {
 	Trip     TripID  `json:"trip"`
 	Deadline Instant `json:"deadline"`
+	Deed
 }
 
 // RideStarted: the party is on board.
 type RideStarted struct {
 	Trip     TripID  `json:"trip"`
 	Deadline Instant `json:"deadline"`
+	Deed
 }
 
 // TripCompleted: the party has been set down.
 type TripCompleted struct {
 	Trip TripID `json:"trip"`
+	Deed
+	// DrivenM is how far the party was driven, in metres, by the positions that were
+	// known then; 0: not known.
+	DrivenM int64 `json:"driven_m,omitempty"`
 }
 
 // TripReleased: the driver gave it back, or was taken off it; it wants a driver again.
@@ -123,6 +129,7 @@ type TripReleased struct {
 	Trip TripID `json:"trip"`
 	By   Actor  `json:"by"`
 	Why  Reason `json:"why"`
+	Deed
 }
 
 // TripOverdue: a deadline of a trip with a driver has passed. The trip goes on.
@@ -136,6 +143,7 @@ type TripCancelled struct {
 	Trip TripID `json:"trip"`
 	By   Actor  `json:"by"`
 	Why  Reason `json:"why"`
+	Deed
 }
 
 // TripUnserved: nobody could take it in time.
@@ -186,6 +194,7 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"transfer_settled": readBody[TransferSettled],
 	"driver_admitted":  readBody[DriverAdmitted],
 	"trip_recovered":   readBody[TripRecovered],
+	"trip_reclaimed":   readBody[TripReclaimed],
 }
 
 func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {

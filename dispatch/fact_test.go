@@ -58,6 +58,12 @@ func oneOfEach() []Fact {
 			Vehicle: Vehicle{Class: geo.Minivan, Load: Load{Seats: 7}}, Since: 1000, Home: "liping", For: "t1"},
 		TripRecovered{Trip: "t1", Version: 9, State: Riding, Driver: "d1", ETA: 100_000, Deadline: 5_000_000, By: Actor{Role: RolePassenger, ID: "p1"}},
 		TripRequested{Trip: "t1", Order: order, Direct: leg, Patience: 1_800_000, Version: 7},
+		DriverArrived{Trip: "t1", Deadline: 1_600_000, Deed: Deed{DoneAt: 900, DeedSeq: 17}},
+		RideStarted{Trip: "t1", Deadline: 5_000_000, Deed: Deed{DoneAt: 910, DeedSeq: 18}},
+		TripCompleted{Trip: "t1", Deed: Deed{DoneAt: 920, DeedSeq: 19}, DrivenM: 64_870},
+		TripReleased{Trip: "t1", By: Actor{Role: RoleDriver, ID: "d1"}, Why: ReasonBreakdown, Deed: Deed{DoneAt: 900, DeedSeq: 17}},
+		TripCancelled{Trip: "t1", By: Actor{Role: RoleDriver, ID: "d1"}, Why: ReasonNoShow, Deed: Deed{DoneAt: 920, DeedSeq: 18}},
+		TripReclaimed{Trip: "t1", Driver: "d1", Since: 800, ETA: 100_000, Ride: leg, Deadline: 1_300_000},
 	}
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

@@ -71,6 +71,8 @@ func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
 		return t.State == Assigned || t.State == Arrived
 	case TripOverdue, TripRetimed:
 		return t.State.HasDriver()
+	case TripReclaimed:
+		return c.mayReclaim(t, b.Driver) && (c.drivers[b.Driver].Offer == "" || c.drivers[b.Driver].Offer == t.ID)
 	case TripRecovered:
 		return b.Version > t.Version && (b.State == "" || c.mayRecover(t, b.State, b.Driver))
 	}
@@ -107,6 +109,8 @@ func TripOf(body FactBody) (TripID, State) {
 		return b.Trip, Cancelled
 	case TripUnserved:
 		return b.Trip, Unserved
+	case TripReclaimed:
+		return b.Trip, Assigned
 	case TripRecovered:
 		return b.Trip, b.State
 	}
@@ -175,11 +179,13 @@ func (c *Core) foldTrip(f Fact) {
 	case TripAssigned:
 		c.foldAssigned(t, f.At, b)
 	case DriverArrived:
-		c.become(t, next, f.At, b.Deadline)
+		t.ArrivedAt, t.DeedSeq = b.at(f.At), max(t.DeedSeq, b.DeedSeq)
+		c.become(t, next, t.ArrivedAt, b.Deadline)
 	case RideStarted:
+		t.StartedAt, t.DeedSeq = b.at(f.At), max(t.DeedSeq, b.DeedSeq)
 		d := c.drivers[t.Driver]
 		d.Plan = slices.DeleteFunc(d.Plan, func(s Stop) bool { return s.Trip == id && s.Kind == StopPickup })
-		c.become(t, next, f.At, b.Deadline)
+		c.become(t, next, t.StartedAt, b.Deadline)
 	case TripReleased:
 		c.foldReleased(t, f.At, b)
 	case TripOverdue:
@@ -190,11 +196,15 @@ func (c *Core) foldTrip(f Fact) {
 		t.PickupETA, t.Ride, t.Cut, t.Deadline = b.ETA, b.Ride, b.Cut, b.Deadline
 		c.deadlines.set(id, b.Deadline)
 	case TripCompleted:
-		c.foldEnd(t, next, f.At, Actor{}, "")
+		t.DeedSeq, t.DrivenM = max(t.DeedSeq, b.DeedSeq), b.DrivenM
+		c.foldEnd(t, next, f.At, b.at(f.At), Actor{}, "")
 	case TripCancelled:
-		c.foldEnd(t, next, f.At, b.By, b.Why)
+		t.DeedSeq = max(t.DeedSeq, b.DeedSeq)
+		c.foldEnd(t, next, f.At, b.at(f.At), b.By, b.Why)
 	case TripUnserved:
-		c.foldEnd(t, next, f.At, Actor{Role: RoleSystem}, b.Why)
+		c.foldEnd(t, next, f.At, f.At, Actor{Role: RoleSystem}, b.Why)
+	case TripReclaimed:
+		c.foldReclaimed(t, b)
 	case TripRecovered:
 		c.foldRecovered(t, f.At, b)
 	}
@@ -228,10 +238,8 @@ func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
 		t.Ride = b.Ride
 	}
 	t.Offer, d.Offer = nil, ""
-	d.Plan = Plan{
-		{Kind: StopPickup, Trip: t.ID, Place: t.Order.Pickup},
-		{Kind: StopDropoff, Trip: t.ID, Place: t.Order.Dropoff},
-	}
+	t.AssignedAt = at
+	d.Plan = t.plan()
 	c.become(t, Assigned, at, b.Deadline)
 	c.settle(d.ID)
 }
@@ -241,17 +249,26 @@ func (c *Core) foldReleased(t *Trip, at Instant, b TripReleased) {
 	if b.By.Role != RoleSystem || b.Why != ReasonRoad { // it was not his doing: when the road is open he may come
 		t.askedInVain(driver, 0)
 	}
+	if b.By.Role == RoleSystem {
+		t.Taken = &Taken{Driver: driver, Since: t.assignedAt(), At: at, ETA: t.PickupETA, Ride: t.Ride, DeedSeq: t.DeedSeq}
+	}
+	t.unassign()
 	t.Driver, t.Vehicle, t.PickupETA, t.Ride, t.Cut = "", Vehicle{}, 0, geo.Leg{}, false
+	done := b.at(at)
 	// A trip given back late deserves another try even when its patience is used up.
 	t.Patience = max(t.Patience, at.Add(c.rules.Patience))
-	c.become(t, Requested, at, t.Patience)
+	c.become(t, Requested, done, t.Patience)
 	c.unbind(driver, t.ID)
 }
 
-func (c *Core) foldEnd(t *Trip, next State, at Instant, by Actor, why Reason) {
+// foldEnd ends a trip, which came at a moment and was recorded at another.
+func (c *Core) foldEnd(t *Trip, next State, at, done Instant, by Actor, why Reason) {
 	offered := t.Offer
 	t.Offer, t.EndedBy, t.EndedWhy = nil, by, why
-	c.become(t, next, at, 0)
+	if done < at {
+		t.OverAt = at
+	}
+	c.become(t, next, done, 0)
 	if offered != nil {
 		c.drivers[offered.Driver].Offer = ""
 		c.settle(offered.Driver)

@@ -25,12 +25,13 @@ type Hello struct {
 }
 
 // Deed is when something was done that is reported now. It is embedded in what a driver
-// reports, and is no part of what a repeat is compared by.
+// reports, where it is no part of what a repeat is compared by and counts for nobody but
+// the driver, and in the facts that come of it.
 type Deed struct {
-	// DoneAt is when it was done, by the server's clock; 0: now.
-	DoneAt Instant
+	// DoneAt is when it was done, by the server's clock; 0: now, and of a fact, when it was recorded.
+	DoneAt Instant `json:"done_at,omitempty"`
 	// DeedSeq is its number among what this party has done, rising; 0: not numbered.
-	DeedSeq uint64
+	DeedSeq uint64 `json:"deed_seq,omitempty"`
 }
 
 // StartDuty puts a driver to work with the vehicle of his token. It may be

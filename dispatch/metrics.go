@@ -20,6 +20,7 @@ type Metrics struct {
 	offers          *prometheus.CounterVec
 	tripsEnded      *prometheus.CounterVec
 	waitToPickup    prometheus.Histogram
+	etaError        prometheus.Histogram
 	refused         *prometheus.CounterVec
 	ignored         *prometheus.CounterVec
 	positionsMerged prometheus.Counter
@@ -62,11 +63,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"Offers by outcome: made, then accepted, declined, lapsed or withdrawn.", "outcome"),
 		tripsEnded:   counterVec("cuntong_dispatch_trips_ended_total", "Trips that ended, by final state.", "state"),
 		waitToPickup: histogram("cuntong_dispatch_request_to_arrival_seconds", "Time from a request to the driver's arrival at the pickup.", secondsLong),
-		refused:      counterVec("cuntong_dispatch_refused_total", "Commands that the core refused, by kind.", "kind"),
-		ignored:      counterVec("cuntong_dispatch_positions_dropped_total", "Positions that were not taken, by reason; merged ones were overtaken by a newer one while they waited.", "reason"),
-		shed:         counterVec("cuntong_dispatch_shed_total", "Inputs that were not taken in, by class (critical, hello, create, view) and reason: nothing can be recorded, too many wait, or it would wait too long.", "class", "reason"),
-		append:       histogram("cuntong_dispatch_append_seconds", "Time to have one batch of facts recorded, retries included.", secondsMiddle),
-		batchFacts:   histogram("cuntong_dispatch_append_facts", "Facts in one batch.", prometheus.ExponentialBuckets(1, 2, 10)),
+		etaError: histogram("cuntong_dispatch_pickup_eta_error_seconds",
+			"How far the arrival at the pickup was from when it was promised, either way, by when the driver came and not by when that was known.", secondsLong),
+		refused:    counterVec("cuntong_dispatch_refused_total", "Commands that the core refused, by kind.", "kind"),
+		ignored:    counterVec("cuntong_dispatch_positions_dropped_total", "Positions that were not taken, by reason; merged ones were overtaken by a newer one while they waited.", "reason"),
+		shed:       counterVec("cuntong_dispatch_shed_total", "Inputs that were not taken in, by class (critical, hello, create, view) and reason: nothing can be recorded, too many wait, or it would wait too long.", "class", "reason"),
+		append:     histogram("cuntong_dispatch_append_seconds", "Time to have one batch of facts recorded, retries included.", secondsMiddle),
+		batchFacts: histogram("cuntong_dispatch_append_facts", "Facts in one batch.", prometheus.ExponentialBuckets(1, 2, 10)),
 		ledgerRetries: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_dispatch_ledger_retries_total",
 			Help: "Calls to the store whose outcome was unknown and that were repeated."}),
 		snapshots: histogram("cuntong_dispatch_snapshot_seconds", "Time to make and save one snapshot.", secondsMiddle),
@@ -83,7 +86,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"Receipts that phones gave back, by what came of them: known, behind_lifted and recovered (the ledger had lost something, which was put right), conflict and unknown (it could not be).", "result"),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
-	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.refused,
+	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.etaError, m.refused,
 		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped,
 		m.mends, m.archived, m.borders, m.receipts, gauges{m})
 	return m
@@ -123,6 +126,9 @@ func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
 	}
 	for _, wait := range out.Waits {
 		m.waitToPickup.Observe(float64(wait) / 1000)
+	}
+	for _, off := range out.ETAErrors {
+		m.etaError.Observe(off.Seconds())
 	}
 	for _, f := range out.Facts {
 		m.fact(f)

@@ -97,7 +97,7 @@ func (c *Core) mayHaveForgotten(at Instant) bool {
 	if len(c.ended) < c.rules.KeepEnded {
 		return false // none ever was
 	}
-	return len(c.ended) == 0 || at <= c.trips[c.ended[0]].Since.Add(toldLate)
+	return len(c.ended) == 0 || at <= c.trips[c.ended[0]].overAt().Add(toldLate)
 }
 
 // maxLost bounds the lost trips that are remembered; beyond it the first is forgotten.
@@ -198,7 +198,7 @@ func (c *Core) foldRecovered(t *Trip, at Instant, b TripRecovered) {
 		if b.State == Completed {
 			by, why = Actor{}, ""
 		}
-		c.foldEnd(t, b.State, at, by, why)
+		c.foldEnd(t, b.State, at, at, by, why)
 		if b.Driver != "" && b.Driver != t.Driver {
 			t.Driver, t.Vehicle = b.Driver, Vehicle{} // his vehicle is not known
 		}
@@ -213,6 +213,7 @@ func (c *Core) bindAgain(t *Trip, at Instant, b TripRecovered) {
 		c.drivers[o.Driver].Offer = ""
 		c.settle(o.Driver)
 	}
+	c.doneAgain(t, at, b)
 	t.Driver, t.Vehicle, t.PickupETA, t.Cut = d.ID, d.Vehicle, b.ETA, false
 	d.Plan = Plan{{Kind: StopDropoff, Trip: t.ID, Place: t.Order.Dropoff}}
 	if b.State != Riding {
@@ -220,4 +221,22 @@ func (c *Core) bindAgain(t *Trip, at Instant, b TripRecovered) {
 	}
 	c.become(t, b.State, at, b.Deadline)
 	c.settle(d.ID)
+}
+
+// doneAgain takes what the driver had done for t from the state that it is put right to:
+// nobody knows when.
+func (c *Core) doneAgain(t *Trip, at Instant, b TripRecovered) {
+	if t.Driver != b.Driver {
+		t.unassign()
+		t.AssignedAt = at
+	}
+	if t.Taken != nil && t.Taken.Driver == b.Driver {
+		t.Taken = nil
+	}
+	if b.State == Arrived || b.State == Riding && t.ArrivedAt == 0 {
+		t.ArrivedAt = at
+	}
+	if b.State == Riding {
+		t.StartedAt = at
+	}
 }

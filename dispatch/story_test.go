@@ -13,7 +13,7 @@ import (
 func storyOf(out Outcome) string {
 	var b strings.Builder
 	for _, f := range out.Facts {
-		fmt.Fprintf(&b, "%s fact %d: %s\n", clock(f.At), f.Seq, factStory(f.Body))
+		fmt.Fprintf(&b, "%s fact %d: %s\n", clock(f.At), f.Seq, factStory(f.Body)+doneStory(f.Body))
 	}
 	for _, n := range out.Notices {
 		fmt.Fprintf(&b, "  tell %s: %s\n", n.To.ID, noticeStory(n.Body))
@@ -81,10 +81,33 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s has the driver who was released at %s", b.To, clock(Instant(b.Transfer)))
 	case DriverAdmitted:
 		return fmt.Sprintf("%s is admitted from %s%s, on duty since %s", b.Driver, b.From, forStory(b.For), clock(b.Since))
+	case TripReclaimed:
+		return fmt.Sprintf("%s is %s's again, who accepted it at %s", b.Trip, b.Driver, clock(b.Since))
 	case TripRecovered:
 		return recoveredStory(b)
 	}
 	return fmt.Sprintf("%T has no story", body)
+}
+
+// doneStory says when something was done that was recorded later.
+func doneStory(body FactBody) string {
+	var d Deed
+	switch b := body.(type) {
+	case DriverArrived:
+		d = b.Deed
+	case RideStarted:
+		d = b.Deed
+	case TripCompleted:
+		d = b.Deed
+	case TripReleased:
+		d = b.Deed
+	case TripCancelled:
+		d = b.Deed
+	}
+	if d.DoneAt == 0 {
+		return ""
+	}
+	return ", at " + clock(d.DoneAt)
 }
 
 func forStory(trip TripID) string {

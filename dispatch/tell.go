@@ -41,7 +41,10 @@ func (r *run) after(body FactBody, before bonds) {
 			r.tell(DriverActor(before.offer.Driver), OfferGone{Trip: b.Trip, Offer: before.offer.ID, End: OfferWithdrawn})
 		}
 	case DriverArrived:
-		r.out.Waits = append(r.out.Waits, r.now-before.trip.RequestedAt)
+		r.out.Waits = append(r.out.Waits, before.trip.ArrivedAt-before.trip.RequestedAt)
+		if eta := before.trip.PickupETA; eta != 0 {
+			r.out.ETAErrors = append(r.out.ETAErrors, before.trip.ArrivedAt.Sub(eta).Abs())
+		}
 	case TripRequested:
 		before.trip = c.trips[b.Trip]
 	case RoadChanged:
@@ -49,6 +52,10 @@ func (r *run) after(body FactBody, before bonds) {
 		return
 	case RoadRestored, DriverReleased, TransferSettled, DriverAdmitted:
 		return
+	case TripReclaimed:
+		if before.offer != nil {
+			r.tell(DriverActor(before.offer.Driver), OfferGone{Trip: b.Trip, Offer: before.offer.ID, End: OfferWithdrawn})
+		}
 	case TripRecovered:
 		if o := before.offer; o != nil && before.trip.Offer == nil && before.trip.Driver != o.Driver {
 			r.tell(DriverActor(o.Driver), OfferGone{Trip: b.Trip, Offer: o.ID, End: OfferWithdrawn})

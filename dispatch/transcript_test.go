@@ -196,6 +196,17 @@ func (s *stage) input(words []string) (Input, error) {
 	if last := len(rest) - 2; last >= 0 && rest[last] == "as" { // … as COMMAND-ID
 		cmd.ID, rest = CommandID(rest[last+1]), rest[:last]
 	}
+	return s.command(cmd, verb, rest)
+}
+
+// command reads what follows WHO VERB. What is reported late ends in "done HH:MM:SS",
+// with "seq N" behind it.
+func (s *stage) command(cmd Command, verb string, rest []string) (Input, error) {
+	who := cmd.By
+	deed, rest, err := deedOf(rest)
+	if err != nil {
+		return nil, err
+	}
 	switch verb {
 	case "on": // d1 on minivan 7
 		seats, err := strconv.Atoi(rest[1])
@@ -221,15 +232,15 @@ func (s *stage) input(words []string) (Input, error) {
 		}
 		return Decline{Command: cmd, Trip: TripID(trip), Offer: OfferID(rest[0])}, nil
 	case "arrives":
-		return Arrive{Command: cmd, Trip: TripID(rest[0])}, nil
+		return Arrive{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
 	case "starts":
-		return Start{Command: cmd, Trip: TripID(rest[0])}, nil
+		return Start{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
 	case "completes":
-		return Complete{Command: cmd, Trip: TripID(rest[0])}, nil
+		return Complete{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
 	case "releases":
-		return Release{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1])}, nil
+		return Release{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1]), Deed: deed}, nil
 	case "cancels":
-		return Cancel{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1])}, nil
+		return Cancel{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1]), Deed: deed}, nil
 	case "closes", "slows", "bans":
 		return s.changeRoad(cmd, verb, rest)
 	case "lifts": // o1 lifts CHANGE
@@ -324,4 +335,19 @@ func (s *stage) books(cmd Command, rest []string) (Input, error) {
 	ask := in.(Request)
 	ask.Order.PickupWindow.From = from
 	return ask, err
+}
+
+// deedOf takes "done HH:MM:SS [seq N]" off the end of a line.
+func deedOf(words []string) (d Deed, rest []string, err error) {
+	if last := len(words) - 2; last >= 0 && words[last] == "seq" {
+		if d.DeedSeq, err = strconv.ParseUint(words[last+1], 10, 64); err != nil {
+			return d, nil, err
+		}
+		words = words[:last]
+	}
+	if last := len(words) - 2; last >= 0 && words[last] == "done" {
+		d.DoneAt, err = momentOf(words[last+1])
+		words = words[:last]
+	}
+	return d, words, err
 }

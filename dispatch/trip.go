@@ -156,6 +156,19 @@ type Trip struct {
 	PickupETA Instant `json:"pickup_eta,omitempty"`
 	// Since is when the trip came into its present state.
 	Since Instant `json:"since"`
+	// AssignedAt, ArrivedAt and StartedAt are when the driver at hand accepted, was at the
+	// pickup and had the party on board; zero: not yet, or from before such moments were kept.
+	AssignedAt Instant `json:"assigned_at,omitempty"`
+	ArrivedAt  Instant `json:"arrived_at,omitempty"`
+	StartedAt  Instant `json:"started_at,omitempty"`
+	// OverAt is when the end was recorded, if that was later than it came.
+	OverAt Instant `json:"over_at,omitempty"`
+	// DeedSeq is the highest number of what the driver at hand has done for the trip.
+	DeedSeq uint64 `json:"deed_seq,omitempty"`
+	// Taken is from whom the server took the trip last, because he was not heard of in time.
+	Taken *Taken `json:"taken,omitempty"`
+	// DrivenM is how far the party was driven, in metres; 0: not known.
+	DrivenM int64 `json:"driven_m,omitempty"`
 	// Overdue counts the deadlines missed in the present state.
 	Overdue int `json:"overdue,omitempty"`
 	// EndedBy and EndedWhy say who ended the trip and why, when it did not complete.

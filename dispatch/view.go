@@ -20,6 +20,9 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		Driver:      t.Driver,
 		Vehicle:     t.Vehicle,
 		Direct:      c.ride(t),
+		ArrivedAt:   t.ArrivedAt,
+		StartedAt:   t.StartedAt,
+		DrivenM:     t.DrivenM,
 		Overdue:     t.Overdue,
 		Cut:         t.Cut,
 		EndedBy:     t.EndedBy,
@@ -113,7 +116,7 @@ func (c *Core) truth(now Instant, who Actor) Truth {
 	for _, id := range slices.Backward(c.parties[who]) {
 		t := c.trips[id]
 		if !t.State.Open() {
-			if ended++; ended > maxEndedTold || now.Sub(t.Since) > endedTold {
+			if ended++; ended > maxEndedTold || now.Sub(t.overAt()) > endedTold {
 				continue
 			}
 		}
