@@ -50,6 +50,7 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 type sight struct {
 	people bool // traveller, booker, and what was noted in words
 	driver bool // driver, vehicle, position, expected arrival, and whether he is cut off
+	course bool // when its driver arrived and started, how far he drove, and the cash he took
 }
 
 // sees says what a party may see of a trip now, and false when the trip is not its
@@ -57,7 +58,8 @@ type sight struct {
 //
 //	operator             everything
 //	booker, traveller    the people always; the driver while one is bound
-//	the driver           everything while he is bound; before and after, neither
+//	the driver           everything while he is bound; before and after, neither, but
+//	                     how it went stays his to see
 //
 // When a driver who is busy now could come to a parked trip tells nothing of him:
 // it goes to whoever sees the people.
@@ -65,12 +67,12 @@ func sees(who dispatch.Actor, v *dispatch.TripView) (sight, bool) {
 	bound := v.State.HasDriver()
 	switch {
 	case who.Role == dispatch.RoleOperator:
-		return sight{people: true, driver: true}, true
+		return sight{people: true, driver: true, course: true}, true
 	case who == v.Order.Booker, who.Role == dispatch.RolePassenger && who.ID == v.Order.Traveller.ID:
-		return sight{people: true, driver: bound}, true
+		return sight{people: true, driver: bound, course: true}, true
 	case who.Role == dispatch.RoleDriver:
-		his := bound && v.Driver == who.Driver()
-		return sight{people: his, driver: his}, true
+		his := v.Driver == who.Driver()
+		return sight{people: bound && his, driver: bound && his, course: his}, true
 	}
 	return sight{}, false
 }
@@ -114,6 +116,10 @@ func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire
 		if o.Traveller != (dispatch.Traveller{}) {
 			trip.Traveller = &wire.Traveller{ID: o.Traveller.ID, Name: o.Traveller.Name, Phone: o.Traveller.Phone}
 		}
+	}
+	if may.course {
+		trip.ArrivedAt, trip.StartedAt = int64(v.ArrivedAt), int64(v.StartedAt)
+		trip.DrivenM = v.DrivenM
 	}
 	if may.people && v.State == dispatch.Parked {
 		trip.PickupETA, trip.Cut = int64(v.PickupETA), v.Cut
