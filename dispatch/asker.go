@@ -11,6 +11,8 @@ func Asker(in Input) (by Actor, id CommandID, trip TripID) {
 		return in.By, "", ""
 	case AskRoute:
 		return in.By, "", in.Trip
+	case AskNearby:
+		return in.By, "", ""
 	}
 	cmd, trip := commandOf(in)
 	return cmd.By, cmd.ID, trip

@@ -27,7 +27,7 @@ func classOf(in Input) class {
 		return greeting
 	case Request, ChangeRoad, RestoreRoad:
 		return creation
-	case Watch, AskRoute:
+	case Watch, AskRoute, AskNearby, Look:
 		return viewing
 	}
 	return critical

@@ -39,6 +39,8 @@ var inputKinds = kindsOf(map[string]Input{
 	"watch":        Watch{},
 	"tick":         Tick{},
 	"ask_route":    AskRoute{},
+	"ask_nearby":   AskNearby{},
+	"look":         Look{},
 	"change_road":  ChangeRoad{},
 	"restore_road": RestoreRoad{},
 	"ask_quote":    AskQuote{},
@@ -62,6 +64,8 @@ var noticeKinds = kindsOf(map[string]NoticeBody{
 	"duty":             DutyTold{},
 	"board":            BoardTold{},
 	"route":            RouteTold{},
+	"nearby":           NearbyTold{},
+	"look":             LookTold{},
 	"road":             RoadTold{},
 	"driver_elsewhere": DriverElsewhere{},
 })

@@ -170,6 +170,8 @@ func commandOf(in Input) (Command, TripID) {
 		return in.Command, ""
 	case RestoreRoad:
 		return in.Command, ""
+	case Look:
+		return in.Command, in.Trip
 	}
 	return Command{}, ""
 }
@@ -200,6 +202,9 @@ func (r *run) command(in Input) {
 			cause = &Cause{By: cmd.By, ID: cmd.ID, Sum: sum}
 		}
 		r.record(body, cause)
+	}
+	if look, ok := in.(Look); ok {
+		r.show(look)
 	}
 	done := Done{ID: cmd.ID, Trip: trip}
 	if t := c.trips[trip]; t != nil {

@@ -75,7 +75,8 @@ type Core struct {
 	wanting []TripID   // trips that want a driver
 	freed   []DriverID // drivers whose luck changed
 
-	board Board // as last made, for those who watch
+	board  Board // as last made, for those who watch
+	nearby nearby
 
 	// watchEnd, when set, sees every trip as it ends, by which fact and when.
 	watchEnd func(seq Seq, at Instant, t *Trip)
@@ -219,6 +220,7 @@ func (c *Core) Replay(f Fact) error {
 func (c *Core) Apply(now Instant, in Input) Outcome {
 	r := run{core: c, now: now}
 	c.forgetSilent(now)
+	c.lookAround(now)
 	r.refreshRoads()
 	switch in := in.(type) {
 	case Moved:
@@ -229,6 +231,8 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 		r.hello(in)
 	case AskRoute:
 		r.route(in)
+	case AskNearby:
+		r.near(in)
 	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled:
 		r.letter(in)
 	case Watch:

@@ -35,6 +35,8 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 		return c.decideChangeRoad(now, in)
 	case RestoreRoad:
 		return c.decideRestoreRoad(in)
+	case Look:
+		return nil, c.decideLook(in)
 	}
 	return nil, refuse(Invalid, "unknown_input", fmt.Sprintf("The server does not know %T.", in))
 }

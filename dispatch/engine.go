@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,6 +45,10 @@ type EngineConfig struct {
 	SnapshotEvery int
 	// BatchPrefix begins the ids of this engine's appends; it must differ from run to run. Empty: random.
 	BatchPrefix string
+	// NearbySecret decides where on the map of [AskNearby] a driver counts: see
+	// [Core.HideNearby]. All servers of an area should have the same. Zero: random, which
+	// is another one after every start.
+	NearbySecret [32]byte
 }
 
 // Engine runs one area: a single goroutine takes what waits, lets the core decide,
@@ -120,6 +125,9 @@ func (cfg *EngineConfig) setDefaults() {
 	}
 	if cfg.BatchPrefix == "" {
 		cfg.BatchPrefix = fmt.Sprintf("%016x", rand.Uint64())
+	}
+	if cfg.NearbySecret == ([32]byte{}) {
+		_, _ = cryptorand.Read(cfg.NearbySecret[:]) // it never fails
 	}
 }
 

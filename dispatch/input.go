@@ -173,5 +173,7 @@ func (Watch) isInput()     {}
 func (Tick) isInput()      {}
 
 func (AskRoute) isInput()    {}
+func (AskNearby) isInput()   {}
+func (Look) isInput()        {}
 func (ChangeRoad) isInput()  {}
 func (RestoreRoad) isInput() {}

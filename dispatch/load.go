@@ -103,6 +103,7 @@ func (e *Engine) readAll(ctx context.Context) error {
 	}
 	core := NewCore(e.cfg.Area, e.cfg.Rules, e.cfg.Router)
 	core.Border(e.cfg.Neighbours)
+	core.HideNearby(e.cfg.NearbySecret)
 	core.watchEnd = e.ended.add
 	if snapshot != nil {
 		if err := core.Restore(snapshot); err != nil {

@@ -174,6 +174,10 @@ func inputName(in Input) string {
 		return "accept"
 	case AskRoute:
 		return "route"
+	case AskNearby:
+		return "nearby"
+	case Look:
+		return "look"
 	case ChangeRoad, RestoreRoad:
 		return "road"
 	}

@@ -96,6 +96,9 @@ func (BoardTold) isNotice() {}
 func (RouteTold) isNotice() {}
 func (RoadTold) isNotice()  {}
 
+func (NearbyTold) isNotice() {}
+func (LookTold) isNotice()   {}
+
 // Lossy reports false: an answer must arrive.
 func (Done) Lossy() bool { return false }
 
@@ -128,6 +131,12 @@ func (RouteTold) Lossy() bool { return false }
 
 // Lossy reports false: it answers a command.
 func (RoadTold) Lossy() bool { return false }
+
+// Lossy reports false: it answers a question.
+func (NearbyTold) Lossy() bool { return false }
+
+// Lossy reports false: it answers a command.
+func (LookTold) Lossy() bool { return false }
 
 // Lossy reports true: only the newest board counts.
 func (BoardTold) Lossy() bool { return true }
