@@ -31,6 +31,7 @@ type Hub struct {
 	sweeper   *sweeper
 	refreshes refreshes
 	sealer    sealer
+	lookers   lookers
 	endSweeps func() // stops the sweeper, once, and waits for it
 
 	roster    roster

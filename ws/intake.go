@@ -47,6 +47,11 @@ func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Inp
 		return dispatch.RestoreRoad{Command: cmd, ID: geo.RoadChangeID(b.Road)}, nil
 	case wire.Route:
 		return dispatch.AskRoute{By: p.actor, Trip: dispatch.TripID(b.Trip)}, nil
+	case wire.Nearby:
+		around, bad := place("around", b.Around, villages)
+		return dispatch.AskNearby{By: p.actor, Around: around.Point}, bad
+	case wire.Look:
+		return dispatch.Look{Command: cmd, Trip: dispatch.TripID(b.Trip), Driver: dispatch.DriverID(b.Driver), Reason: b.Reason}, nil
 	}
 	return nil, refusal(dispatch.Invalid, wire.CodeUnknownType, fmt.Sprintf("The server does not take %s.", f.Type))
 }
@@ -190,6 +195,8 @@ func tripOf(f wire.ClientFrame) dispatch.TripID {
 	case wire.Paid:
 		return dispatch.TripID(b.Trip)
 	case wire.Route:
+		return dispatch.TripID(b.Trip)
+	case wire.Look:
 		return dispatch.TripID(b.Trip)
 	}
 	return ""

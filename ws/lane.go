@@ -107,12 +107,22 @@ func (l *lanes) refuses(body dispatch.NoticeBody) string {
 		if b.ID != "" {
 			return l.answered(string(b.ID))
 		}
-		if unasked := l.answered(question(b.Trip)); !l.awaitsTruth() {
+		about := question(b.Trip)
+		if b.Trip == "" {
+			about = questionNearby
+		}
+		if unasked := l.answered(about); !l.awaitsTruth() {
 			return unasked
 		}
 		// It may be about a receipt that came with the hello.
 	case dispatch.RouteTold:
 		return l.answered(question(b.Trip))
+	case dispatch.NearbyTold:
+		return l.answered(questionNearby)
+	case dispatch.LookTold:
+		if !l.awaits(string(b.ID)) { // its Done, which follows, is the answer
+			return dropUnasked
+		}
 	case dispatch.Truth:
 		if !l.awaitsTruth() {
 			return dropUnasked
@@ -133,6 +143,15 @@ func (l *lanes) refuses(body dispatch.NoticeBody) string {
 // question names a question about the way of a trip among what waits for answers.
 // No command has this id: ids have no blanks.
 func question(trip dispatch.TripID) string { return "route " + string(trip) }
+
+// questionNearby names a question about the drivers near a place. They all have the same
+// answer but for the place, so that it does not matter which one an answer is to.
+const questionNearby = "nearby "
+
+// awaits says whether a command or question waits for its answer.
+func (l *lanes) awaits(id string) bool {
+	return slices.ContainsFunc(l.asked, func(a asked) bool { return a.id == id })
+}
 
 // answered forgets a command or question that waited for its answer.
 func (l *lanes) answered(id string) string {
@@ -263,6 +282,9 @@ func (l *lanes) putLoose(frame told, cfg *Config) outcome {
 // state is on its way, or about any when that is a truth: it would arrive after it and
 // say something older.
 func (l *lanes) overtake(by dispatch.NoticeBody) bool {
+	if b, ok := by.(dispatch.TripTold); ok && !b.Trip.State.HasDriver() {
+		l.unplace(b.Trip.ID)
+	}
 	had := len(l.loose)
 	if had == 0 {
 		return false
@@ -274,6 +296,28 @@ func (l *lanes) overtake(by dispatch.NoticeBody) bool {
 		l.loose = slices.DeleteFunc(l.loose, func(t told) bool { return looseKey(t.body).trip != "" })
 	}
 	return len(l.loose) < had
+}
+
+// unplace takes a driver's position out of what still waits to be told of a trip that he
+// is not bound to any more: on a slow link it would be shown long after that.
+func (l *lanes) unplace(trip dispatch.TripID) {
+	for i, t := range l.must {
+		switch b := t.body.(type) {
+		case dispatch.TripTold:
+			if b.Trip.ID == trip {
+				b.Trip.LastPosition = nil
+				l.must[i].body = b
+			}
+		case dispatch.Truth:
+			b.Trips = slices.Clone(b.Trips) // other connections of the party have the same
+			for j := range b.Trips {
+				if b.Trips[j].ID == trip {
+					b.Trips[j].LastPosition = nil
+				}
+			}
+			l.must[i].body = b
+		}
+	}
 }
 
 // looseName is a kind of message and the trip it is about.
@@ -300,7 +344,7 @@ func weigh(body any) int {
 	switch b := body.(type) {
 	case dispatch.Truth:
 		return 2*trip + trip*len(b.Trips)
-	case dispatch.TripTold, dispatch.OfferTold, dispatch.DutyTold:
+	case dispatch.TripTold, dispatch.OfferTold, dispatch.DutyTold, dispatch.NearbyTold, dispatch.LookTold:
 		return trip
 	case dispatch.RouteTold:
 		return frame + lineLength(b.Approach) + lineLength(b.Ride)

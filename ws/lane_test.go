@@ -2,6 +2,7 @@ package ws
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"cuntong/dispatch"
@@ -264,5 +265,65 @@ func TestShutWaitsForTheWriter(t *testing.T) {
 	<-idle
 	if l.shut() != nil {
 		t.Error("no writer is at work")
+	}
+}
+
+// TestNoPositionAfterTheEnd: whatever waits when a trip ends, in whatever lane, is told
+// without the driver's position, and no position of that trip follows its end.
+func TestNoPositionAfterTheEnd(t *testing.T) {
+	riding := func(trip string) dispatch.TripTold {
+		v := fullTrip(dispatch.Riding)
+		v.ID = dispatch.TripID(trip)
+		return dispatch.TripTold{Trip: v}
+	}
+	completed := riding("t1")
+	completed.Trip.State = dispatch.Completed
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		l, cfg := laneWorld()
+		l.renewing = true // so that truths are taken
+		shared := dispatch.Truth{Trips: []dispatch.TripView{riding("t1").Trip, riding("t2").Trip}}
+		for range rng.IntN(12) {
+			switch rng.IntN(5) {
+			case 0:
+				l.tell(leishan, riding("t1"), cfg)
+			case 1:
+				l.renewing = true
+				l.tell(leishan, shared, cfg)
+			case 2, 3:
+				l.tell(leishan, driverAt("t1", rng.IntN(9)), cfg)
+			case 4:
+				l.next()
+			}
+		}
+		l.tell(leishan, riding("t2"), cfg)
+		l.tell(leishan, driverAt("t2", 1), cfg)
+		l.tell(leishan, completed, cfg)
+		others := 0
+		for next, ok := l.next(); ok; next, ok = l.next() {
+			views := []dispatch.TripView{}
+			switch b := next.body.(type) {
+			case dispatch.TripTold:
+				views = append(views, b.Trip)
+			case dispatch.Truth:
+				views = b.Trips
+			case dispatch.DriverAt:
+				if b.Trip == "t1" {
+					t.Fatalf("seed %d: a position of t1 is told after its end", seed)
+				}
+				others++
+			}
+			for _, v := range views {
+				if v.ID == "t1" && v.State.HasDriver() && v.LastPosition != nil {
+					t.Fatalf("seed %d: an older state of t1 is told with a position after its end", seed)
+				}
+				if v.ID == "t2" && v.LastPosition != nil {
+					others++
+				}
+			}
+		}
+		if others < 2 || shared.Trips[0].LastPosition == nil {
+			t.Fatalf("seed %d: t2 was told without its positions, or what others hold was changed", seed)
+		}
 	}
 }

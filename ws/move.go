@@ -47,7 +47,7 @@ func (c *conn) moveTo(was *party, id geo.AreaID, area Area) {
 // isAnswer says whether a notice answers something that one connection has asked.
 func isAnswer(body dispatch.NoticeBody) bool {
 	switch body.(type) {
-	case dispatch.Done, dispatch.Refused, dispatch.RouteTold:
+	case dispatch.Done, dispatch.Refused, dispatch.RouteTold, dispatch.NearbyTold, dispatch.LookTold:
 		return true
 	}
 	return false

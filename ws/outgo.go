@@ -38,6 +38,10 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 	case dispatch.RouteTold:
 		return wire.ServerFrame{Type: wire.TypeRoute,
 			Body: wire.RouteTold{Trip: string(b.Trip), Approach: wayOut(b.Approach), Ride: wayOut(b.Ride)}}, true
+	case dispatch.NearbyTold:
+		return wire.ServerFrame{Type: wire.TypeNearby, Body: nearbyOut(b)}, to.Role != dispatch.RoleDriver
+	case dispatch.LookTold:
+		return wire.ServerFrame{Type: wire.TypeLook, Body: lookOut(b, now)}, to.Role == dispatch.RoleOperator
 	case dispatch.RoadTold:
 		return wire.ServerFrame{Type: wire.TypeRoad, Body: roadOut(b.Road)}, to.Role == dispatch.RoleOperator
 	case dispatch.BoardTold:
@@ -46,49 +50,21 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 	return wire.ServerFrame{}, false
 }
 
-// sight is what a party may see of a trip besides where it goes and how it stands.
-type sight struct {
-	people bool // traveller, booker, and what was noted in words
-	driver bool // driver, vehicle, position, expected arrival, and whether he is cut off
-	course bool // when its driver arrived and started, how far he drove, and the cash he took
-}
-
-// sees says what a party may see of a trip now, and false when the trip is not its
-// business at all. All the rules are here:
-//
-//	operator             everything
-//	booker, traveller    the people always; the driver while one is bound
-//	the driver           everything while he is bound; before and after, neither, but
-//	                     how it went stays his to see
-//
-// When a driver who is busy now could come to a parked trip tells nothing of him:
-// it goes to whoever sees the people.
-func sees(who dispatch.Actor, v *dispatch.TripView) (sight, bool) {
-	bound := v.State.HasDriver()
-	switch {
-	case who.Role == dispatch.RoleOperator:
-		return sight{people: true, driver: true, course: true}, true
-	case who == v.Order.Booker, who.Role == dispatch.RolePassenger && who.ID == v.Order.Traveller.ID:
-		return sight{people: true, driver: bound, course: true}, true
-	case who.Role == dispatch.RoleDriver:
-		his := v.Driver == who.Driver()
-		return sight{people: bound && his, driver: bound && his, course: his}, true
-	}
-	return sight{}, false
-}
-
+// tripOut shows a trip to one party, or returns false when it is none of its business.
 func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire.Trip, bool) {
-	may, ok := sees(to, &v)
-	if !ok {
-		return wire.Trip{}, false
-	}
+	trip := wholeTrip(&v, now)
+	return trip, sees(onlookerOf(to, &v), v.State, &trip)
+}
+
+// wholeTrip is everything about a trip. [sees] takes out what somebody may not see.
+func wholeTrip(v *dispatch.TripView, now dispatch.Instant) wire.Trip {
 	o := &v.Order
 	trip := wire.Trip{
 		Trip:        string(v.ID),
 		Version:     int64(v.Version),
 		State:       string(v.State),
-		Pickup:      placeOut(o.Pickup, may.people),
-		Dropoff:     placeOut(o.Dropoff, may.people),
+		Pickup:      placeOut(o.Pickup, true),
+		Dropoff:     placeOut(o.Dropoff, true),
 		Seats:       o.Load.Seats,
 		Wheelchairs: o.Load.Wheelchairs,
 		GoodsL:      o.Load.GoodsLitres,
@@ -98,8 +74,17 @@ func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire
 		PickupFrom:  int64(o.PickupWindow.From),
 		PickupTo:    int64(o.PickupWindow.To),
 		ArriveBy:    int64(o.ArriveBy),
+		Booker:      &wire.Party{Role: string(o.Booker.Role), ID: o.Booker.ID},
+		PickupETA:   int64(v.PickupETA),
+		Cut:         v.Cut,
 		GivesUpAt:   int64(v.GivesUpAt),
 		Overdue:     v.Overdue,
+		ArrivedAt:   int64(v.ArrivedAt),
+		StartedAt:   int64(v.StartedAt),
+		DrivenM:     v.DrivenM,
+	}
+	if o.Traveller != (dispatch.Traveller{}) {
+		trip.Traveller = &wire.Traveller{ID: o.Traveller.ID, Name: o.Traveller.Name, Phone: o.Traveller.Phone}
 	}
 	if v.Direct != (geo.Leg{}) {
 		ride := legOut(v.Direct)
@@ -111,26 +96,12 @@ func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire
 	if v.EndedWhy != "" {
 		trip.Ended = &wire.Ended{ByRole: string(v.EndedBy.Role), Why: string(v.EndedWhy)}
 	}
-	if may.people {
-		trip.Booker = &wire.Party{Role: string(o.Booker.Role), ID: o.Booker.ID}
-		if o.Traveller != (dispatch.Traveller{}) {
-			trip.Traveller = &wire.Traveller{ID: o.Traveller.ID, Name: o.Traveller.Name, Phone: o.Traveller.Phone}
-		}
-	}
-	if may.course {
-		trip.ArrivedAt, trip.StartedAt = int64(v.ArrivedAt), int64(v.StartedAt)
-		trip.DrivenM = v.DrivenM
-	}
-	if may.people && v.State == dispatch.Parked {
-		trip.PickupETA, trip.Cut = int64(v.PickupETA), v.Cut
-	}
-	if may.driver && v.Driver != "" {
+	if v.Driver != "" {
 		vehicle := vehicleOut(v.Vehicle)
 		trip.Driver = &wire.TripDriver{ID: string(v.Driver), Vehicle: &vehicle}
-		trip.PickupETA, trip.Cut = int64(v.PickupETA), v.Cut
 		trip.Position = fixOrNil(v.LastPosition, now)
 	}
-	return trip, true
+	return trip
 }
 
 func truthOut(to dispatch.Actor, b dispatch.Truth, now dispatch.Instant) wire.Truth {
@@ -207,10 +178,28 @@ func boardOut(told dispatch.BoardTold, now dispatch.Instant) wire.Board {
 		board.Roads = append(board.Roads, roadOut(road))
 	}
 	for i, d := range b.Drivers {
-		board.Drivers[i] = wire.BoardDriver{ID: string(d.ID), Vehicle: vehicleOut(d.Vehicle), Trip: string(d.Trip),
-			State: string(d.State), Position: fixOrNil(d.Fix, now)}
+		board.Drivers[i] = boardDriverOut(d, now)
 	}
 	return board
+}
+
+func boardDriverOut(d dispatch.DriverView, now dispatch.Instant) wire.BoardDriver {
+	return wire.BoardDriver{ID: string(d.ID), Vehicle: vehicleOut(d.Vehicle), Trip: string(d.Trip),
+		State: string(d.State), Position: fixOrNil(d.Fix, now)}
+}
+
+func lookOut(b dispatch.LookTold, now dispatch.Instant) wire.LookTold {
+	var told wire.LookTold
+	if b.Trip != nil {
+		trip := wholeTrip(b.Trip, now)
+		sees(asLooker, b.Trip.State, &trip)
+		told.Trip = &trip
+	}
+	if b.Driver != nil {
+		driver := boardDriverOut(*b.Driver, now)
+		told.Driver = &driver
+	}
+	return told
 }
 
 // millis is d in milliseconds, to the hundredth.

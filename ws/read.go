@@ -184,6 +184,11 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 	}
 	in = onOurClock(in, c.clockBehind, now.wall)
 	awaited := awaitedBy(f)
+	if f.Type == wire.TypeNearby && !c.hub.lookers.ask(p.actor, now.up) {
+		c.refuse(f, wire.Refused{Kind: wire.KindLimited, Code: wire.CodeRate, RetryAfterMS: wire.NearbyEvery.Milliseconds(),
+			Say: "You ask for the drivers nearby too often. What there is to see changes every few minutes."}, now)
+		return
+	}
 	if f.Type == wire.TypeRoute && !c.pace.question(now.up) || !c.lanes.ask(awaited, now.up, &c.hub.cfg) {
 		c.refuse(f, wire.Refused{Kind: wire.KindLimited, Code: wire.CodeRate, RetryAfterMS: 1000,
 			Say: "Too many of your commands wait for an answer, or you ask for routes too often. Wait a second.", Trip: string(tripOf(f))}, now)
@@ -198,8 +203,11 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 // awaitedBy is how the answer to f is known: by the id of a command, or the trip of
 // a question.
 func awaitedBy(f wire.ClientFrame) string {
-	if b, ok := f.Body.(wire.Route); ok {
+	switch b := f.Body.(type) {
+	case wire.Route:
 		return question(dispatch.TripID(b.Trip))
+	case wire.Nearby:
+		return questionNearby
 	}
 	return f.ID
 }

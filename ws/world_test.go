@@ -381,6 +381,8 @@ func (a *fakeArea) Submit(in dispatch.Input) *dispatch.Refusal {
 		a.tell(in.By, dispatch.BoardTold{Board: dispatch.Board{Area: leishan}})
 	case dispatch.AskRoute:
 		a.tell(in.By, dispatch.RouteTold{Trip: in.Trip, Ride: &dispatch.Way{Line: "_p~iF~ps|U"}})
+	case dispatch.AskNearby:
+		a.tell(in.By, dispatch.NearbyTold{At: 1, Next: 2})
 	default:
 		if cmd, ok := commandIn(in); ok {
 			a.tell(cmd.By, dispatch.Done{ID: cmd.ID, Trip: "t1", Version: 1, State: dispatch.Requested})
@@ -468,6 +470,8 @@ func commandIn(in dispatch.Input) (dispatch.Command, bool) {
 	case dispatch.ChangeRoad:
 		return in.Command, true
 	case dispatch.RestoreRoad:
+		return in.Command, true
+	case dispatch.Look:
 		return in.Command, true
 	}
 	return dispatch.Command{}, false

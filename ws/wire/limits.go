@@ -51,4 +51,6 @@ const (
 	FrameBurst      = 60               // that it may send at once
 	QuestionEvery   = time.Second      // between two questions about a route, in the long run
 	QuestionBurst   = 5                // that may come at once
+	NearbyEvery     = 10 * time.Second // between two questions of a party about the drivers near a place, in the long run
+	NearbyBurst     = 3                // that may come at once
 )
