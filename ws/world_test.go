@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +38,7 @@ type world struct {
 	server *http.Server
 	listen net.Listener
 	dialer websocket.Dialer
+	codec  wire.Codec // what its phones speak
 	served chan struct{}
 }
 
@@ -77,7 +79,8 @@ func newWorldOn(t testing.TB, l net.Listener, dial func(context.Context, string,
 	}
 	w.hub = hub
 	w.area.teller = hub.Teller(leishan)
-	w.dialer = websocket.Dialer{NetDialContext: dial, Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: patience}
+	w.codec = codecOfTest(t)
+	w.dialer = websocket.Dialer{NetDialContext: dial, Subprotocols: []string{w.codec.Subprotocol()}, HandshakeTimeout: patience}
 	w.server = &http.Server{Handler: hub}
 	go func() {
 		defer close(w.served)
@@ -142,6 +145,7 @@ func (w *world) url() string { return "ws://" + w.listen.Addr().String() + "/ws"
 type phone struct {
 	t      testing.TB
 	ws     *websocket.Conn
+	codec  wire.Codec
 	frames chan wire.ServerFrame
 	ended  chan struct{} // closed when the reader has ended
 	err    error         // why; set before ended is closed
@@ -168,7 +172,7 @@ func (w *world) dialDeaf(token string) *phone {
 	if err != nil {
 		w.t.Fatalf("dial: %v (%+v)", err, resp)
 	}
-	p := &phone{t: w.t, ws: ws, frames: make(chan wire.ServerFrame, 4096), ended: make(chan struct{})}
+	p := &phone{t: w.t, ws: ws, codec: w.codec, frames: make(chan wire.ServerFrame, 4096), ended: make(chan struct{})}
 	w.t.Cleanup(p.hangUp)
 	return p
 }
@@ -178,12 +182,15 @@ func (p *phone) listen() {
 	go func() {
 		defer close(p.ended)
 		for {
-			_, frame, err := p.ws.ReadMessage()
+			kind, frame, err := p.ws.ReadMessage()
 			if err != nil {
 				p.err = err
 				return
 			}
-			f, err := wire.DecodeServer(frame)
+			f, err := p.codec.DecodeServer(frame)
+			if kind != messageKind(p.codec) {
+				err = fmt.Errorf("a message of kind %d", kind)
+			}
 			if err != nil {
 				p.err = err
 				return
@@ -203,14 +210,14 @@ func (p *phone) hangUp() {
 
 func (p *phone) raw(frame string) {
 	p.t.Helper()
-	if err := p.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+	if err := p.ws.WriteMessage(messageKind(p.codec), []byte(frame)); err != nil {
 		p.t.Errorf("send %.60s: %v", frame, err)
 	}
 }
 
 func (p *phone) send(t wire.Type, id string, body any) {
 	p.t.Helper()
-	frame, err := wire.EncodeClient(t, id, body)
+	frame, err := p.codec.EncodeClient(t, id, body)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -41,6 +41,7 @@ type reader struct {
 	frame, body bytes.Buffer
 	envelope    jsontext.Decoder // of frame; finds duplicates
 	inner       jsontext.Decoder // of body, which the envelope has found valid
+	text        []byte           // what a frame in protobuf was turned into
 }
 
 var readers = sync.Pool{New: func() any { return new(reader) }}

@@ -54,26 +54,34 @@ func decodePBPosition(frame []byte, p *Position) (bool, error) {
 
 // scanPBPosition reads a frame that holds a position and nothing else.
 func scanPBPosition(frame []byte) (p Position, _ verdict) {
-	number, form, n := protowire.ConsumeTag(frame)
-	if n < 0 || form != protowire.BytesType || len(frame) > MaxFrameBytes {
+	if len(frame) > MaxFrameBytes {
 		return p, odd
 	}
-	t := pbTypeNumbered(pbClientTypes, number)
-	if t == nil || t.name != TypePosition {
-		if t != nil {
-			return p, odd // which it may be in the end: of an id the judge says more
+	for left, fields := frame, 0; ; fields++ {
+		number, form, n := protowire.ConsumeTag(left)
+		if len(left) == 0 && fields > 0 {
+			return p, otherType
 		}
-		return p, odd
+		if n < 0 {
+			return p, odd
+		}
+		if t := pbTypeNumbered(pbClientTypes, number); t != nil && t.name == TypePosition {
+			body, m := protowire.ConsumeBytes(left[n:])
+			if fields > 0 || form != protowire.BytesType || m < 0 || n+m != len(left) {
+				return p, odd
+			}
+			p.Datum = t.datum
+			if !scanPBBody(body, &p) || p.check() != nil {
+				return p, odd
+			}
+			return p, scanned
+		}
+		m := protowire.ConsumeFieldValue(number, form, left[n:])
+		if m < 0 {
+			return p, odd
+		}
+		left = left[n+m:]
 	}
-	body, m := protowire.ConsumeBytes(frame[n:])
-	if m < 0 || n+m != len(frame) {
-		return p, odd
-	}
-	p.Datum = t.datum
-	if !scanPBBody(body, &p) || p.check() != nil {
-		return p, odd
-	}
-	return p, scanned
 }
 
 // scanPBBody reads the members of a position, each once, and says whether they are

@@ -19,12 +19,15 @@ func decodePBClient(frame []byte) (ClientFrame, error) {
 	if len(frame) > MaxFrameBytes {
 		return ClientFrame{}, tooBig(len(frame))
 	}
-	text, err := pbClientText(make([]byte, 0, typicalText), frame)
+	r := readers.Get().(*reader)
+	defer r.put()
+	text, err := pbClientText(r.text[:0], frame)
 	if err != nil {
 		return ClientFrame{}, err
 	}
-	r := readers.Get().(*reader)
-	defer r.put()
+	if cap(text) <= keptText {
+		r.text = text
+	}
 	f, err := r.read(text)
 	if err != nil {
 		return f, err
@@ -32,8 +35,8 @@ func decodePBClient(frame []byte) (ClientFrame, error) {
 	return f, nil
 }
 
-// typicalText is room for most frames in JSON, in bytes.
-const typicalText = 512
+// keptText is the largest buffer for JSON that is kept, in bytes: long tracks are rare.
+const keptText = 4096
 
 // pbClientText appends the JSON of a client's frame.
 func pbClientText(out, frame []byte) ([]byte, *Error) {
@@ -60,7 +63,6 @@ func pbClientText(out, frame []byte) ([]byte, *Error) {
 			strange = v.number
 		}
 	}
-	var err *Error
 	switch {
 	case bodies > 1:
 		out = append(out, `"t":0,"t":0,`...) // twice
@@ -72,7 +74,10 @@ func pbClientText(out, frame []byte) ([]byte, *Error) {
 		if t.datum != "" {
 			out = append(append(append(out, `"datum":"`...), t.datum...), `",`...)
 		}
-		out, err = t.shape.appendText(out, body)
+		var err *Error
+		if out, err = t.shape.appendText(out, body); err != nil {
+			return nil, err
+		}
 		out = append(endObject(out), ',')
 	case strange != 0:
 		out = strconv.AppendInt(append(out, `"t":"`...), int64(strange), 10)
@@ -80,7 +85,7 @@ func pbClientText(out, frame []byte) ([]byte, *Error) {
 	default:
 		out = append(out, `"b":{},`...)
 	}
-	return endObject(out), err
+	return endObject(out), nil
 }
 
 // appendStrange writes the name of a field that has none.

@@ -202,11 +202,21 @@ func (f *pbField) store(into reflect.Value, text string) *Error {
 func (f *pbField) number64(n uint64) float64 {
 	switch f.kind {
 	case pbDouble:
-		return math.Float64frombits(n)
+		if d := math.Float64frombits(n); !math.IsNaN(d) && !math.IsInf(d, 0) {
+			return d
+		}
+		return 0 // JSON has no such numbers
 	case pbE6:
-		return float64(protowire.DecodeZigZag(n)) / 1e6
+		return unscaled(protowire.DecodeZigZag(n), 1e6)
 	}
-	return float64(int64(n)) / pbScale[f.kind]
+	return unscaled(int64(n), pbScale[f.kind])
+}
+
+// unscaled is the inverse of scaled. What nobody measures is cut down to what floats
+// keep exactly.
+func unscaled(n int64, scale float64) float64 {
+	const most = 1 << 50
+	return float64(max(-most, min(n, most))) / scale
 }
 
 func setNumber(into reflect.Value, v float64) {
