@@ -30,6 +30,8 @@ var arrows = map[string][]string{
 	"dispatch/redisstore/redistest": {},
 	"dispatch/node":                 {"dispatch", "fault", "geo"},
 	"ws":                            {"dispatch", "fault", "geo", "ws/wire"},
+	"ws/client":                     {"ws/wire"},
+	"ws/client/linktest":            {},
 	"loadtest/plan":                 {"geo"},
 	"loadtest/swarm":                {"loadtest/plan", "geo", "ws/wire"},
 	"loadtest/report":               {"loadtest/plan", "loadtest/swarm"},
