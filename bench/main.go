@@ -32,6 +32,7 @@ var measures = []measure{
 	{[]string{"positions_in"}, single(positions)},
 	{[]string{"request_to_offer_p50", "request_to_offer_p50_everysec"}, latency},
 	{durabilityNames(), durability},
+	{bytesNames, bytesOnTheWire},
 	{[]string{"rss_per_connection_kb"}, single(memory)},
 	{[]string{"nearest8_road_county_p99"}, single(nearestCounty)},
 	{[]string{"nearest8_road_province_p99", "road_position_us", "closure_effective_ms"}, province},
