@@ -49,7 +49,7 @@ type CloseInfo struct {
 var closeCodes = []CloseInfo{
 	{CloseGoingAway, "going away", true, 0, "The server stops. Come back with the usual back-off."},
 	{CloseBroken, "not a websocket frame", true, 10 * time.Second, "What came was not as RFC 6455 has it. If it happens again, it is a mistake in the client or in a proxy between."},
-	{CloseBinary, "binary frame", false, 0, "Send text frames only. This is a mistake in the client."},
+	{CloseBinary, "wrong kind of message", false, 0, "Send text messages in cuntong.v1.json, binary ones in cuntong.v1.pb. This is a mistake in the client."},
 	{CloseBadUTF8, "bad utf-8", false, 0, "Send UTF-8. This is a mistake in the client."},
 	{CloseTooBig, "frame too big", false, 0, "Keep frames within 4,096 bytes. This is a mistake in the client."},
 	{CloseDrain, "drain", true, 0, "The server moves its work elsewhere. Come back after the come_back_after_ms of the drain frame."},

@@ -88,7 +88,7 @@ var codes = []CodeInfo{
 	{CodeTooBig, KindInvalid, "The frame is longer than 4,096 bytes. The connection closes with 1009."},
 	{CodeBadUTF8, KindInvalid, "The frame is not UTF-8. The connection closes with 1007."},
 	{CodeTooDeep, KindInvalid, "Objects or arrays are nested deeper than 6."},
-	{CodeBadJSON, KindInvalid, "The frame is not exactly one JSON object."},
+	{CodeBadJSON, KindInvalid, "The frame is not exactly one JSON object, or in the compact wire not one ClientFrame."},
 	{CodeDuplicateField, KindInvalid, "A field comes twice in one object."},
 	{CodeUnknownField, KindInvalid, "This message has no such field. Names are case-sensitive."},
 	{CodeMissingField, KindInvalid, "A required field is absent."},

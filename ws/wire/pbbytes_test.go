@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -153,6 +155,25 @@ func TestPBDecodePositionDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// The manual shows a position byte by byte. With -rewrite it is renewed.
+func TestManualShowsPositionInHex(t *testing.T) {
+	text := manual(t)
+	shown := regexp.MustCompile("<!-- hex: client_position_full -->\n```text\n((?s:.*?))```\n").FindStringSubmatchIndex(text)
+	if shown == nil {
+		t.Fatal("the manual shows no position in hex")
+	}
+	want := positionInHex(t)
+	if *rewrite {
+		if err := os.WriteFile(manualFile, []byte(text[:shown[2]]+want+text[shown[3]:]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, text[shown[2]:shown[3]]); diff != "" {
+		t.Errorf("code (-), manual (+); run go test ./ws/wire -run Manual -rewrite\n%s", diff)
+	}
+}
+
 // positionInHex is the example of the manual: a golden position, byte by byte.
 func positionInHex(t *testing.T) string {
 	frame, _ := throughPB(t, true, []byte(goldens(t)["client_position_full.json"]))
@@ -160,6 +181,7 @@ func positionInHex(t *testing.T) string {
 	for part := range hexParts(frame) {
 		fmt.Fprintln(&b, part)
 	}
+	fmt.Fprintf(&b, "%d bytes in all\n", len(frame))
 	return b.String()
 }
 
