@@ -25,6 +25,7 @@ func (c *Core) Check() error {
 	c.checkDerived(fail)
 	c.checkSoft(fail)
 	c.checkBorders(fail)
+	c.checkShut(fail)
 	return errors.Join(broken...)
 }
 

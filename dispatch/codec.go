@@ -49,6 +49,9 @@ var inputKinds = kindsOf(map[string]Input{
 	"no_loan":      NoLoan{},
 	"admit":        Admit{},
 	"settled":      Settled{},
+	"bar":          Bar{},
+	"lift_bar":     LiftBar{},
+	"sign_out":     SignOut{},
 })
 
 // The names of the notices on paper. They never change meaning.
@@ -68,6 +71,7 @@ var noticeKinds = kindsOf(map[string]NoticeBody{
 	"look":             LookTold{},
 	"road":             RoadTold{},
 	"driver_elsewhere": DriverElsewhere{},
+	"shut_out":         ShutOut{},
 })
 
 // kinds are the types of one interface and their names.

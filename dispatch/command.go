@@ -172,6 +172,12 @@ func commandOf(in Input) (Command, TripID) {
 		return in.Command, ""
 	case Look:
 		return in.Command, in.Trip
+	case Bar:
+		return in.Command, ""
+	case LiftBar:
+		return in.Command, ""
+	case SignOut:
+		return in.Command, ""
 	}
 	return Command{}, ""
 }
@@ -184,6 +190,10 @@ func (r *run) command(in Input) {
 	sum := sumOf(in)
 	if old, ok := c.commands.find(cmd.By, cmd.ID); ok {
 		r.repeat(cmd, trip, sum, old)
+		return
+	}
+	if _, barred := c.shut.barred(r.now, cmd.By); barred {
+		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: *refuseBarred()})
 		return
 	}
 	if driver := c.leftBy(in); driver != "" {
@@ -211,6 +221,7 @@ func (r *run) command(in Input) {
 		done.Version, done.State = t.Version, t.State
 	}
 	r.tell(cmd.By, done)
+	r.shutOut(in)
 }
 
 func (r *run) repeat(cmd Command, trip TripID, sum uint64, old answer) {

@@ -33,6 +33,7 @@ type Core struct {
 	outflows map[geo.AreaID]*outflow             // drivers who have gone to other areas
 	inflows  map[geo.AreaID]*inflow              // drivers who have come from there
 	gone     map[DriverID]*gone                  // where those are who were last on duty here
+	shut     shut                                // who is kept out
 
 	// Derived from the durable state.
 	queue     queue
@@ -156,6 +157,7 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 		trips:      map[TripID]*Trip{},
 		drivers:    map[DriverID]*Driver{},
 		commands:   newCommandMemory(rules.KeepCommands),
+		shut:       newShut(),
 		parties:    map[Actor][]TripID{},
 		booked:     map[Actor]int{},
 		counts:     map[State]int{},
@@ -254,9 +256,14 @@ func (c *Core) leaving(now Instant, v Vehicle) geo.Drive {
 }
 
 // hello tells a party the present truth; a driver who has gone elsewhere, where to
-// ask for it. While he is on his way he is told nothing: his hub asks again.
+// ask for it; who is shut out, only that. While he is on his way he is told nothing: his hub asks again.
 func (r *run) hello(in Hello) {
 	c := r.core
+	if out, shut := c.shut.against(r.now, in); shut {
+		r.tell(in.By, out)
+		return
+	}
+	r.replaced(in)
 	r.present(in)
 	if id := in.By.Driver(); c.gone[id] != nil {
 		r.pointTo(id)

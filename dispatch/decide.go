@@ -37,6 +37,12 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 		return c.decideRestoreRoad(in)
 	case Look:
 		return nil, c.decideLook(in)
+	case Bar:
+		return c.decideBar(now, in)
+	case LiftBar:
+		return c.decideLiftBar(in)
+	case SignOut:
+		return c.decideSignOut(now, in)
 	}
 	return nil, refuse(Invalid, "unknown_input", fmt.Sprintf("The server does not know %T.", in))
 }

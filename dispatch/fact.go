@@ -195,6 +195,10 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"driver_admitted":  readBody[DriverAdmitted],
 	"trip_recovered":   readBody[TripRecovered],
 	"trip_reclaimed":   readBody[TripReclaimed],
+
+	"party_barred":     readBody[PartyBarred],
+	"bar_lifted":       readBody[BarLifted],
+	"party_signed_out": readBody[PartySignedOut],
 }
 
 func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {

@@ -65,6 +65,11 @@ func oneOfEach() []Fact {
 		TripCancelled{Trip: "t1", By: Actor{Role: RoleDriver, ID: "d1"}, Why: ReasonNoShow, Deed: Deed{DoneAt: 920, DeedSeq: 18}},
 		TripReclaimed{Trip: "t1", Driver: "d1", Since: 800, ETA: 100_000, Ride: leg, Deadline: 1_300_000},
 	}
+	bodies = append(bodies,
+		PartyBarred{Party: Actor{Role: RolePassenger, ID: "p9"}, Until: 90_000, By: Actor{Role: RoleOperator, ID: "o1"}, Reason: "forty orders"},
+		BarLifted{Party: Actor{Role: RolePassenger, ID: "p9"}, By: Actor{Role: RoleOperator, ID: "o1"}},
+		PartySignedOut{Party: Actor{Role: RoleDriver, ID: "d1"}, UpTo: 80_000},
+	)
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {
 		facts[i] = Fact{Seq: Seq(i + 1), At: Instant(1000 * (i + 1)), Body: body}

@@ -33,7 +33,7 @@ func (c *Core) admissible(f Fact) error {
 			return misfit("trip %s exists", b.Trip)
 		}
 		return nil
-	case RoadChanged:
+	case RoadChanged, PartyBarred, BarLifted, PartySignedOut:
 		return nil
 	case RoadRestored:
 		if _, exists := c.changes[b.ID]; !exists {
@@ -137,6 +137,8 @@ func (c *Core) fold(f Fact) {
 		c.foldRequested(f.At, b)
 	case RoadChanged, RoadRestored:
 		c.foldRoad(b)
+	case PartyBarred, BarLifted, PartySignedOut:
+		c.shut.fold(f.At, b)
 	case DriverReleased:
 		c.foldDriverReleased(f.Seq, b)
 	case TransferSettled:

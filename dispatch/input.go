@@ -20,8 +20,10 @@ type Hello struct {
 	Receipts []Receipt
 	// Issued is when the token that the party showed was made; 0: not known.
 	Issued Instant
-	// Session names the connection; empty: it is not the first hello of one.
+	// Session names the connection; empty: none that a newer one could replace.
 	Session string
+	// Began is when the connection said its first hello, by the shared clock; 0: not known.
+	Began Instant
 }
 
 // Deed is when something was done that is reported now. It is embedded in what a driver

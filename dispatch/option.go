@@ -104,6 +104,9 @@ func (c *Core) comes(now, leaves Instant, t *Trip, d *Driver, from geo.Spot) (ge
 	if !t.Order.Load.Fits(d.Vehicle.Load) || t.restsFrom(d.ID, now) {
 		return geo.Leg{}, false
 	}
+	if _, barred := c.shut.barred(now, DriverActor(d.ID)); barred {
+		return geo.Leg{}, false
+	}
 	leg, ok := c.aim.from(from, c.leaving(leaves, d.Vehicle))
 	if !ok || leg.Duration > c.rules.Reach {
 		return leg, false

@@ -16,7 +16,8 @@ import (
 //	1  the first
 //	2  with changes to the roads
 //	3  with drivers who have come from other areas and gone there
-const snapshotFormat = 3
+//	4  with who is barred and signed out
+const snapshotFormat = 4
 
 // snapshot is the durable state on paper, in an order that depends on nothing but
 // the state: equal states give equal bytes.
@@ -32,6 +33,9 @@ type snapshot struct {
 	Outflows []*outflow       `json:"outflows,omitempty"` // by area
 	Inflows  []*inflow        `json:"inflows,omitempty"`  // by area
 	Gone     []*gone          `json:"gone,omitempty"`     // who went first, first
+
+	Bars      []bar       `json:"bars,omitempty"`       // by party
+	SignedOut []signedOut `json:"signed_out,omitempty"` // by party
 }
 
 // Snapshot writes the durable state, for [Core.Restore].
@@ -49,6 +53,7 @@ func (c *Core) Snapshot() ([]byte, error) {
 	s.Outflows = c.flowsOut()
 	s.Inflows = slices.SortedFunc(maps.Values(c.inflows), func(a, b *inflow) int { return cmp.Compare(a.From, b.From) })
 	s.Gone = slices.SortedFunc(maps.Values(c.gone), func(a, b *gone) int { return cmp.Compare(a.Seq, b.Seq) })
+	s.Bars, s.SignedOut = c.shut.onPaper()
 	s.Drivers = slices.SortedFunc(maps.Values(c.drivers), func(a, b *Driver) int { return cmp.Compare(a.ID, b.ID) })
 	return json.Marshal(s)
 }
@@ -98,6 +103,7 @@ func (c *Core) Restore(data []byte) error {
 	for _, change := range s.Roads {
 		c.changes[change.ID] = change
 	}
+	c.shut.restore(s.Bars, s.SignedOut)
 	for _, a := range s.Commands {
 		c.commands.keep(a)
 	}

@@ -75,6 +75,15 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s is cancelled by %s (%s)", b.Trip, b.By.ID, b.Why)
 	case TripUnserved:
 		return fmt.Sprintf("%s ends unserved (%s)", b.Trip, b.Why)
+	case PartyBarred:
+		if b.Until != 0 {
+			return fmt.Sprintf("%s bars %s until %s", b.By.ID, b.Party.ID, clock(b.Until))
+		}
+		return fmt.Sprintf("%s bars %s", b.By.ID, b.Party.ID)
+	case BarLifted:
+		return fmt.Sprintf("%s lets %s in again", b.By.ID, b.Party.ID)
+	case PartySignedOut:
+		return fmt.Sprintf("%s has signed out: nothing issued up to %s counts", b.Party.ID, clock(b.UpTo))
 	case DriverReleased:
 		return fmt.Sprintf("%s is released to %s%s", b.Driver, b.To, forStory(b.For))
 	case TransferSettled:
@@ -215,6 +224,15 @@ func noticeStory(body NoticeBody) string {
 	case OfferTold:
 		o := b.Offer
 		return fmt.Sprintf("will you take %s, %s to %s, %s? %.0f s to answer", o.Trip, o.Pickup.Name, o.Dropoff.Name, loadStory(o.Load), o.WaitSeconds)
+	case ShutOut:
+		s := "you are shut out: " + string(b.Why)
+		if b.Until != 0 {
+			s += " until " + clock(b.Until)
+		}
+		if b.Except != "" {
+			s += ", but for session " + b.Except
+		}
+		return s
 	case OfferGone:
 		return fmt.Sprintf("the offer of %s is gone (%s)", b.Trip, b.End)
 	case TripTold:

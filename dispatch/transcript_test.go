@@ -216,7 +216,19 @@ func (s *stage) command(cmd Command, verb string, rest []string) (Input, error) 
 	case "drives-to": // d1 drives-to PLACE
 		return s.moved(who, rest)
 	case "connects":
-		return Hello{By: who}, nil
+		return connects(who, s.world.now, rest)
+	case "bars": // o1 bars d1 [until HH:MM:SS]
+		bar := Bar{Command: cmd, Party: actorOf(rest[0]), Reason: "as the story wants it"}
+		if len(rest) != 3 {
+			return bar, nil
+		}
+		var err error
+		bar.Until, err = momentOf(rest[2])
+		return bar, err
+	case "lets-in": // o1 lets-in d1
+		return LiftBar{Command: cmd, Party: actorOf(rest[0])}, nil
+	case "signs-out":
+		return SignOut{Command: cmd}, nil
 	case "shows": // p1 shows t1 5 assigned d1: connects with a receipt
 		return shows(who, rest)
 	case "books": // p1 books t1 FROM TO SEATS HH:MM:SS: asks, to be fetched then
@@ -315,6 +327,21 @@ func (s *stage) request(cmd Command, rest []string) (Input, error) {
 func actorOf(name string) Actor {
 	roles := map[byte]Role{'d': RoleDriver, 'p': RolePassenger, 'a': RoleAgent, 'o': RoleOperator}
 	return Actor{Role: roles[name[0]], ID: name}
+}
+
+// connects reads "p1 connects [issued HH:MM:SS]" and "d1 connects session NAME".
+func connects(who Actor, now Instant, rest []string) (Input, error) {
+	in := Hello{By: who}
+	if len(rest) == 0 {
+		return in, nil
+	}
+	if rest[0] == "session" {
+		in.Session, in.Began = rest[1], now
+		return in, nil
+	}
+	var err error
+	in.Issued, err = momentOf(rest[1])
+	return in, err
 }
 
 func shows(who Actor, rest []string) (Input, error) {

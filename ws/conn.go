@@ -23,6 +23,9 @@ type conn struct {
 	number uint64 // names the session
 	turned bool   // there is no room for it; it is only told so
 	spoken uint8  // the place of its codec in codecs: one byte, there being thousands of connections
+	// began is when the hello was accepted, by the shared clock. It is set before anybody
+	// else can find the connection.
+	began dispatch.Instant
 
 	// party is set by the reader when the hello is accepted. After that it changes only
 	// when a driver is taken to another area.

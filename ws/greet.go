@@ -72,6 +72,7 @@ func (c *conn) identify(bearer *party, token string) *party {
 
 func (c *conn) welcome(p *party, now moment, client string) bool {
 	h := c.hub
+	c.began = now.wall
 	c.party.Store(p)
 	h.metrics.connections[p.role].Inc()
 	h.connected[p.role].Add(1)

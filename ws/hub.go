@@ -15,6 +15,7 @@ import (
 
 	"cuntong/dispatch"
 	"cuntong/geo"
+	"cuntong/ws/wire"
 )
 
 // Hub is who is connected. It serves the upgrade as an [http.Handler] and passes
@@ -137,6 +138,10 @@ func (t teller) Tell(notices []dispatch.Notice) {
 			t.hub.move(t.area, to)
 			continue
 		}
+		if out, ok := n.Body.(dispatch.ShutOut); ok {
+			t.hub.shut(t.area, n.To, out)
+			continue
+		}
 		here := false
 		for _, c := range t.hub.directory.find(n.To, room[:0]) {
 			p := c.party.Load()
@@ -147,6 +152,25 @@ func (t teller) Tell(notices []dispatch.Notice) {
 		}
 		if !here {
 			t.hub.metrics.drop(dropNobody)
+		}
+	}
+}
+
+// shut closes connections of a party that the area has shut out.
+func (h *Hub) shut(area geo.AreaID, who dispatch.Actor, out dispatch.ShutOut) {
+	code, flush := wire.CloseBarred, false
+	switch out.Why {
+	case dispatch.ShutSignedOut:
+		code, flush = wire.CloseSignedOut, true // behind the answer to who signed out
+	case dispatch.ShutReplaced:
+		code = wire.CloseReplaced
+	}
+	var room [16]*conn
+	for _, c := range h.directory.find(who, room[:0]) {
+		p := c.party.Load()
+		stays := out.Only != "" && out.Only != c.session() || out.Except == c.session() || out.Before != 0 && c.began >= out.Before
+		if (p.areaID == area || p.former == area) && !stays {
+			c.finish(code, flush)
 		}
 	}
 }

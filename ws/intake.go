@@ -45,6 +45,10 @@ func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Inp
 		return changeRoad(cmd, b)
 	case wire.LiftRoad:
 		return dispatch.RestoreRoad{Command: cmd, ID: geo.RoadChangeID(b.Road)}, nil
+	case wire.Bar:
+		return dispatch.Bar{Command: cmd, Party: namedParty(b.Role, b.ID), Until: dispatch.Instant(b.Until), Reason: b.Reason}, nil
+	case wire.LiftBar:
+		return dispatch.LiftBar{Command: cmd, Party: namedParty(b.Role, b.ID)}, nil
 	case wire.Route:
 		return dispatch.AskRoute{By: p.actor, Trip: dispatch.TripID(b.Trip)}, nil
 	case wire.Nearby:
@@ -54,6 +58,11 @@ func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Inp
 		return dispatch.Look{Command: cmd, Trip: dispatch.TripID(b.Trip), Driver: dispatch.DriverID(b.Driver), Reason: b.Reason}, nil
 	}
 	return nil, refusal(dispatch.Invalid, wire.CodeUnknownType, fmt.Sprintf("The server does not take %s.", f.Type))
+}
+
+// namedParty is the party that an operator names. Package wire has checked the role.
+func namedParty(role, id string) dispatch.Actor {
+	return dispatch.Actor{Role: dispatch.Role(role), ID: id}
 }
 
 func duty(cmd dispatch.Command, p *party, b wire.Duty) dispatch.Input {

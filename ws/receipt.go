@@ -255,7 +255,7 @@ func (c *conn) takeReceipts(p *party, given []string) {
 
 // hello is what is said for a connection to its area.
 func (c *conn) hello(p *party) dispatch.Hello {
-	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall)}
+	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall), Session: c.session(), Began: c.began}
 }
 
 // stamp gives receipts with the trips of a frame, and forgets those of lost trips. It is called by the writer.

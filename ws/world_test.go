@@ -479,6 +479,9 @@ func commandIn(in dispatch.Input) (dispatch.Command, bool) {
 	case dispatch.RestoreRoad:
 		return in.Command, true
 	case dispatch.Look:
+	case dispatch.Bar:
+		return in.Command, true
+	case dispatch.LiftBar:
 		return in.Command, true
 	}
 	return dispatch.Command{}, false
