@@ -154,7 +154,7 @@ func (c *Core) fold(f Fact) {
 }
 
 func (c *Core) foldRequested(at Instant, b TripRequested) {
-	t := &Trip{ID: b.Trip, Order: b.Order, RequestedAt: at, Patience: b.Patience, Direct: b.Direct}
+	t := &Trip{ID: b.Trip, Order: b.Order, RequestedAt: at, Patience: b.Patience, Direct: b.Direct, Begun: b.Version}
 	c.admit(t)
 	t.Version = max(1, b.Version)
 	c.become(t, Requested, at, b.Patience)

@@ -147,6 +147,7 @@ func (BoardTold) Lossy() bool { return true }
 type TripView struct {
 	ID           TripID
 	Version      Version
+	Begun        Version // below it the order may have been another one; zero: never
 	State        State
 	Order        Order
 	RequestedAt  Instant

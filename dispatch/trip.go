@@ -129,6 +129,9 @@ type Trip struct {
 	Order   Order   `json:"order"`
 	State   State   `json:"state"`
 	Version Version `json:"version"`
+	// Begun is the version that the trip began with when the ledger had lost it and it
+	// was asked for again; zero: 1. What was told of older ones may have been another order.
+	Begun Version `json:"begun,omitempty"`
 	// RequestedAt is the trip's place in the queue, and its age when rivals are judged.
 	RequestedAt Instant `json:"requested_at"`
 	// Deadline is when something must happen if nothing else has. Every open trip has exactly one.

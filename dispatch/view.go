@@ -13,6 +13,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 	v := TripView{
 		ID:          t.ID,
 		Version:     t.Version,
+		Begun:       t.Begun,
 		State:       t.State,
 		Order:       t.Order,
 		RequestedAt: t.RequestedAt,

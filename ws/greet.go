@@ -51,6 +51,7 @@ func (c *conn) greet(bearer *party) bool {
 	}
 	c.clockBehind = clockBehind(hello.NowMS, now.wall)
 	c.takeReceipts(p, hello.Receipts)
+	c.kept.takeKnown(&hello)
 	return c.welcome(p, now, hello.Client)
 }
 

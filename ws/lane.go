@@ -212,6 +212,21 @@ func (l *lanes) offer(frame told, cfg *Config) outcome {
 	return l.putLoose(frame, cfg)
 }
 
+// follow puts frames of our own before all that waits. It is called by the writer, for what
+// belongs behind the frame that it is about to write; the lane's bounds do not count for them,
+// for there are never more than a truth names trips.
+func (l *lanes) follow(frames []told) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.silent {
+		return
+	}
+	l.must = slices.Concat(frames, l.must)
+	for _, frame := range frames {
+		l.bytes += weigh(frame.body)
+	}
+}
+
 // wantTruth says that the truth has been asked for.
 func (l *lanes) wantTruth() {
 	l.mu.Lock()

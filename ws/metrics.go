@@ -27,6 +27,7 @@ type metrics struct {
 	refreshed   prometheus.Counter
 	moves       *prometheus.CounterVec
 	receipts    *prometheus.CounterVec
+	trips       map[string]prometheus.Counter // by the way they are told
 
 	// read and written are the counters of frames by type, looked up without hashing labels.
 	read, written map[wire.Type]prometheus.Counter
@@ -57,6 +58,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			"Connections of drivers that were taken to another area, which has borrowed them or given them back, by result.", "result"),
 		receipts: counters("cuntong_ws_receipts_total", "Receipts of trips, given and given back, by what they were.", "result"),
 	}
+	trips := counters("cuntong_ws_trips_told_total",
+		"Trips told, by how: whole, lean (without the order that the client holds) or same (by name alone, in a truth).", "how")
+	m.trips = map[string]prometheus.Counter{}
+	for _, way := range tripWays {
+		m.trips[way] = trips.WithLabelValues(way)
+	}
 	for _, role := range roles {
 		m.connections = append(m.connections, connections.WithLabelValues(string(role)))
 	}
@@ -67,7 +74,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.read, m.readBad = m.framesOf("in", wire.ClientTypes()), m.frames.WithLabelValues("in", "malformed")
 	m.written = m.framesOf("out", wire.ServerTypes())
 	if reg != nil {
-		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts)
+		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, trips)
 	}
 	return m
 }
@@ -91,6 +98,7 @@ func (m *metrics) handshake(result string)      { m.handshakes.WithLabelValues(r
 func (m *metrics) closed(how string)            { m.closes.WithLabelValues(how).Inc() }
 func (m *metrics) moved(result string)          { m.moves.WithLabelValues(result).Inc() }
 func (m *metrics) receipt(result string)        { m.receipts.WithLabelValues(result).Inc() }
+func (m *metrics) tripTold(way string)          { m.trips[way].Inc() }
 func (m *metrics) authFailed(reason AuthReason) { m.auth.WithLabelValues(string(reason)).Inc() }
 func (m *metrics) wrote(f wire.ServerFrame, took time.Duration) {
 	m.write.Observe(took.Seconds())

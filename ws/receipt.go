@@ -188,54 +188,100 @@ func (r *receiptReader) number() int64 {
 	return int64(n)
 }
 
-// kept are the receipts of one connection: those its phone gave back, and those it was
-// given since. They go with every hello that is said for it.
+// kept is what one connection remembers of its trips: the receipts that its phone gave
+// back or was given since, which go with every hello that is said for it; and, for a phone
+// that wants to come back cheaply, what it holds (resume.go). Without trips it holds no
+// memory.
 type kept struct {
-	mu   sync.Mutex // guards the following field
-	list []areaReceipt
+	mu      sync.Mutex // guards the following fields
+	list    []keptTrip // the one told of last is the last
+	resumes bool       // the phone knows of truths that name what it holds
+	lean    bool       // and of trips without their order
 }
 
-// keep takes a receipt, in the place of an older one about the same trip. When there
-// are too many, one of a trip that has ended goes, or the oldest.
+// keptTrip is one trip of a connection. Without a receipt the version in it is 0.
+type keptTrip struct {
+	areaReceipt
+	held held
+}
+
+// most is how many trips are kept. The lock is held.
+func (k *kept) most() int {
+	if k.resumes {
+		return keptTrips
+	}
+	return keptReceipts
+}
+
+// find returns the trip, or nil. What only the phone has spoken of has no area: it is
+// taken for this one. The lock is held.
+func (k *kept) find(area geo.AreaID, trip dispatch.TripID) *keptTrip {
+	i := slices.IndexFunc(k.list, func(have keptTrip) bool { return have.Trip == trip && (have.area == area || have.area == "") })
+	if i < 0 {
+		return nil
+	}
+	return &k.list[i]
+}
+
+// renew puts a trip last, and returns it. When there are too many, one that has ended goes,
+// or the oldest. The lock is held.
+func (k *kept) renew(area geo.AreaID, trip dispatch.TripID) *keptTrip {
+	t := keptTrip{areaReceipt: areaReceipt{Receipt: dispatch.Receipt{Trip: trip}}}
+	if have := k.find(area, trip); have != nil {
+		t = *have
+		k.list = slices.DeleteFunc(k.list, func(other keptTrip) bool { return other.Trip == t.Trip && other.area == t.area })
+	} else if len(k.list) >= k.most() {
+		k.list = slices.Delete(k.list, least(k.list), least(k.list)+1)
+	}
+	t.area = area
+	k.list = append(k.list, t)
+	return &k.list[len(k.list)-1]
+}
+
+// keep takes a receipt, in the place of an older one about the same trip.
 func (k *kept) keep(r areaReceipt) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	i := slices.IndexFunc(k.list, func(have areaReceipt) bool { return have.area == r.area && have.Trip == r.Trip })
-	switch {
-	case i >= 0 && k.list[i].Version > r.Version:
+	if have := k.find(r.area, r.Trip); have != nil && have.Version > r.Version {
 		return
-	case i >= 0:
-		k.list = slices.Delete(k.list, i, i+1)
-	case len(k.list) >= keptReceipts:
-		k.list = slices.Delete(k.list, k.least(), k.least()+1)
 	}
-	k.list = append(k.list, r)
+	k.renew(r.area, r.Trip).areaReceipt = r
 }
 
-// drop forgets the receipt of a trip.
+// drop forgets a trip.
 func (k *kept) drop(area geo.AreaID, trip dispatch.TripID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.list = slices.DeleteFunc(k.list, func(r areaReceipt) bool { return r.area == area && r.Trip == trip })
+	k.list = slices.DeleteFunc(k.list, func(r keptTrip) bool { return r.area == area && r.Trip == trip })
 }
 
-// least is the receipt that is missed least.
-func (k *kept) least() int {
-	return max(0, slices.IndexFunc(k.list, func(r areaReceipt) bool { return !r.State.Open() }))
+// least is the trip that is missed least: one that has ended, or the oldest.
+func least(list []keptTrip) int {
+	return max(0, slices.IndexFunc(list, func(r keptTrip) bool { return r.Version != 0 && !r.State.Open() }))
 }
 
-// of returns the receipts of an area's trips, but for those that ended long ago.
+// of returns the receipts of an area's trips, but for those that ended long ago, and as many
+// as go into a hello.
 func (k *kept) of(area geo.AreaID, now dispatch.Instant) []dispatch.Receipt {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.list = slices.DeleteFunc(k.list, func(r areaReceipt) bool { return !r.State.Open() && int64(now-r.At) > keepAfterEnd })
-	var of []dispatch.Receipt
+	k.list = slices.DeleteFunc(k.list, func(r keptTrip) bool {
+		return r.Version != 0 && !r.State.Open() && int64(now-r.At) > keepAfterEnd
+	})
+	var of []keptTrip
 	for _, r := range k.list {
-		if r.area == area {
-			of = append(of, r.Receipt)
+		if r.area == area && r.Version != 0 {
+			of = append(of, r)
 		}
 	}
-	return of
+	for len(of) > keptReceipts {
+		of = slices.Delete(of, least(of), least(of)+1)
+	}
+	var receipts []dispatch.Receipt
+	for _, r := range of {
+		receipts = append(receipts, r.Receipt)
+	}
+	return receipts
 }
 
 // takeReceipts keeps what a phone gives back.
@@ -258,22 +304,20 @@ func (c *conn) hello(p *party) dispatch.Hello {
 	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall), Session: c.session(), Began: c.began}
 }
 
-// stamp gives receipts with the trips of a frame, and forgets those of lost trips. It is called by the writer.
+// stamp gives receipts with the trips of a frame, leaves out what the client holds, and
+// forgets lost trips. It is called by the writer.
 func (c *conn) stamp(f *wire.ServerFrame, next told, now dispatch.Instant) {
 	switch b := next.body.(type) {
 	case dispatch.TripTold:
 		trip := f.Body.(wire.Trip)
-		trip.Receipt = c.receipt(next.area, &b.Trip, now)
+		receipt, given := c.receipt(next.area, &b.Trip, now)
+		trip.Receipt = c.sealed(c.party.Load().actor, receipt, given)
+		c.hub.metrics.tripTold(c.kept.lighten(next.area, &trip))
 		f.Body = trip
 	case dispatch.Truth:
-		trips, views := f.Body.(wire.Truth).Trips, b.Trips
-		for i := range trips {
-			// The trips are some of those in the notice, in their order.
-			for string(views[0].ID) != trips[i].Trip {
-				views = views[1:]
-			}
-			trips[i].Receipt = c.receipt(next.area, &views[0], now)
-		}
+		truth := f.Body.(wire.Truth)
+		c.resume(next.area, &truth, b.Trips, now)
+		f.Body = truth
 	case dispatch.Refused:
 		if b.ID == "" && b.Refusal.Code == "trip_unknown" {
 			c.kept.drop(next.area, b.Trip) // it is lost, and its receipt of no more use
@@ -281,14 +325,21 @@ func (c *conn) stamp(f *wire.ServerFrame, next told, now dispatch.Instant) {
 	}
 }
 
-// receipt makes and keeps the receipt for a trip, or returns "" for one who only looks on.
-func (c *conn) receipt(area geo.AreaID, v *dispatch.TripView, now dispatch.Instant) string {
-	who := c.party.Load().actor
-	if len(c.hub.sealer.keys) == 0 || !takesPart(who, v) {
-		return ""
+// receipt makes and keeps the receipt for a trip; false for one who only looks on.
+func (c *conn) receipt(area geo.AreaID, v *dispatch.TripView, now dispatch.Instant) (areaReceipt, bool) {
+	if len(c.hub.sealer.keys) == 0 || !takesPart(c.party.Load().actor, v) {
+		return areaReceipt{}, false
 	}
 	r := areaReceipt{area, dispatch.Receipt{Trip: v.ID, Version: v.Version, State: v.State, Driver: v.Driver, At: now}}
 	c.kept.keep(r)
+	return r, true
+}
+
+// sealed is a receipt as it is given, or "" when there is none.
+func (c *conn) sealed(who dispatch.Actor, r areaReceipt, given bool) string {
+	if !given {
+		return ""
+	}
 	c.hub.metrics.receipt(receiptGiven)
 	return c.hub.sealer.give(who, r)
 }

@@ -266,7 +266,7 @@ func TestKeptReceiptsAreBounded(t *testing.T) {
 	older := assigned
 	older.Trip, older.Version = "t7", 2
 	k.keep(older)
-	k.keep(areaReceipt{leishan, dispatch.Receipt{Trip: "new", State: dispatch.Parked}})
+	k.keep(areaReceipt{leishan, dispatch.Receipt{Trip: "new", Version: 1, State: dispatch.Parked}})
 	got := k.of(leishan, outNow)
 	if len(got) != keptReceipts {
 		t.Fatalf("%d kept", len(got))

@@ -66,6 +66,7 @@ func (c *conn) writeFrame(next told, deadline time.Time) error {
 	out, err := c.codec().AppendServer(s.out[:0], f.Type, f.Re, f.Body)
 	s.out = out[:0]
 	if err != nil || len(out) > wire.MaxServerFrameBytes {
+		c.kept.unhold()
 		h.metrics.drop(dropEncode)
 		h.cfg.Log.Error("a frame could not be encoded", c.logAttrs("type", f.Type, "bytes", len(out), "err", err)...)
 		return nil
@@ -98,6 +99,10 @@ func (c *conn) toFrame(next told) (wire.ServerFrame, bool) {
 		f.Type = wire.TypeDrain
 	case wire.Pong:
 		f.Type = wire.TypePong
+	case wire.Queue:
+		f.Type = wire.TypeQueue
+	case wire.DriverAt:
+		f.Type = wire.TypeDriverAt
 	}
 	return f, true
 }

@@ -111,6 +111,10 @@ func limitsTable() string {
 		[]string{"a note on a road", n("%d bytes of UTF-8", MaxRoadNoteBytes), "`too_long`"},
 		[]string{"a telephone number", n("%d characters", MaxPhoneRunes), "`too_long`"},
 		[]string{"receipts in `hello`", n("%d, each %d characters", MaxReceipts, MaxReceiptBytes), "`too_long`"},
+		[]string{"trips in `known`", n("%d", MaxKnown), "`too_long`"},
+		[]string{"positions in a `track`", n("%d", MaxTrackFixes), "`too_long`"},
+		[]string{"cash in `paid`", n("%d fen", MaxFen), "`out_of_range`"},
+		[]string{"trips with receipts and orders that a connection remembers", n("%d", MaxKnown), "the oldest come whole again"},
 		[]string{"a frame from the server", n("%d bytes; have room for it", MaxServerFrameBytes), "never sent"},
 		[]string{"trips in a `truth`", n("%d", MaxTruthTrips), "the newest are told"},
 	)
