@@ -25,7 +25,7 @@ func longTrip(to dispatch.Actor, version int) dispatch.TripTold {
 // A phone that never reads is given up with 4008; what waited for it is thrown
 // away, nobody waits for it, and nobody else notices.
 func TestPhoneThatNeverReads(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.WriteWait, c.Linger = time.Second, 200*time.Millisecond })
+	w := newWorld(t, func(c *Config) { c.WriteWait, c.Linger = 4*time.Second, 200*time.Millisecond })
 	deaf := w.dialDeaf(w.token(passenger))
 	deaf.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})
 	other := w.connect(agent)
