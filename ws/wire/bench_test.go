@@ -89,3 +89,52 @@ func BenchmarkEncodeClient(b *testing.B) {
 		}
 	}
 }
+
+// golden in protobuf.
+func goldenPB(b *testing.B, name string) []byte {
+	frame, _ := throughPB(b, name[:len("client")] == "client", golden(b, name))
+	return frame
+}
+
+func BenchmarkPBDecodePosition(b *testing.B) {
+	frame := goldenPB(b, "client_position_full")
+	b.ReportAllocs()
+	var p Position
+	for b.Loop() {
+		if ok, err := PB.DecodePosition(frame, &p); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}
+
+func BenchmarkPBDecodeClient(b *testing.B) {
+	for _, name := range []string{"client_accept", "client_request", "client_track"} {
+		b.Run(name, func(b *testing.B) {
+			frame := goldenPB(b, name)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := PB.DecodeClient(frame); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkPBAppendServer(b *testing.B) {
+	for _, name := range []string{"server_done", "server_offer", "server_trip_assigned", "server_trip_lean", "server_driver_at", "server_board"} {
+		b.Run(name, func(b *testing.B) {
+			f, err := PB.DecodeServer(goldenPB(b, name))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			var dst []byte
+			for b.Loop() {
+				if dst, err = PB.AppendServer(dst[:0], f.Type, f.Re, f.Body); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
