@@ -56,6 +56,7 @@ var protoForm = map[pbKind]struct {
 	pbWhole: {kind: protoreflect.Uint32Kind}, pbThousandths: {"s", "ms", protoreflect.Int64Kind, false}, pbDouble: {kind: protoreflect.DoubleKind},
 	pbPoint: {"lat", "point_e6", protoreflect.Fixed64Kind, false}, pbWord: {kind: protoreflect.EnumKind}, pbImplied: {kind: protoreflect.StringKind},
 	pbOffer: {kind: protoreflect.Uint64Kind}, pbRaw: {kind: protoreflect.BytesKind}, pbRaws: {kind: protoreflect.BytesKind, list: true},
+	pbReceipt: {kind: protoreflect.BytesKind}, pbOffset: {"", "_offset", protoreflect.Sint64Kind, false},
 	pbParts: {kind: protoreflect.BytesKind, list: true}, pbStrings: {kind: protoreflect.StringKind, list: true},
 	pbMessage: {kind: protoreflect.MessageKind}, pbMessages: {kind: protoreflect.MessageKind, list: true}, pbCounts: {kind: protoreflect.MessageKind},
 }
@@ -127,6 +128,15 @@ func checkShape(t *testing.T, shape *pbShape, fields protoreflect.FieldDescripto
 		optional := shape.typ.Field(f.index).Type == reflect.TypeFor[Optional]()
 		if optional && !d.HasOptionalKeyword() {
 			t.Errorf("%s.%s may be nought: make it optional in the .proto", shape.typ.Name(), f.member)
+		}
+		if f.kind == pbOffset && !d.HasOptionalKeyword() {
+			t.Errorf("%s.%s may be nought: make it optional in the .proto", shape.typ.Name(), f.member)
+		}
+		if f.kind == pbReceipt {
+			count++
+			if cut := fields.ByNumber(pbReceiptCut); cut == nil || cut.Name() != "receipt_cut" || cut.Kind() != protoreflect.Uint64Kind {
+				t.Errorf("%s.%s: its cut in the .proto is %v", shape.typ.Name(), f.member, cut)
+			}
 		}
 		if f.hasText() {
 			count++

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -113,7 +114,7 @@ func (s *pbShape) read(b []byte, v reflect.Value) *Error {
 			v.Field(f.index).Set(reflect.ValueOf(map[string]int{}))
 		}
 	}
-	offer, hasOffer := uint64(0), -1
+	var later pbLater
 	for len(b) > 0 {
 		value, rest, err := nextPBValue(b)
 		if err != nil {
@@ -122,19 +123,57 @@ func (s *pbShape) read(b []byte, v reflect.Value) *Error {
 		b = rest
 		f, text := s.find(value.number)
 		switch {
+		case s.cuts && value.number == pbReceiptCut && value.form == protowire.VarintType:
+			later.cut = value.n
 		case f == nil || value.form != f.form(text):
-		case f.kind == pbOffer && !text:
-			offer, hasOffer = value.n, f.index
+		case f.beside != nil && !text:
+			later.keep(f, value)
 		default:
 			if err := f.read(value, text, v); err != nil {
 				return err
 			}
 		}
 	}
-	if hasOffer >= 0 { // the trip may have come after it
-		v.Field(hasOffer).SetString(v.FieldByName("Trip").String() + "/" + strconv.FormatUint(offer, 10))
-	}
+	later.store(v)
 	return nil
+}
+
+// pbLater is what is told by another member, and so is read when all are there.
+type pbLater struct {
+	count  int
+	fields [12]struct {
+		field *pbField
+		value pbValue
+	}
+	cut uint64 // of the receipt
+}
+
+// keep keeps the last value of a field.
+func (l *pbLater) keep(f *pbField, value pbValue) {
+	i := 0
+	for i < l.count && l.fields[i].field != f {
+		i++
+	}
+	l.fields[i].field, l.fields[i].value = f, value
+	l.count = max(l.count, i+1)
+}
+
+func (l *pbLater) store(within reflect.Value) {
+	for _, kept := range l.fields[:l.count] {
+		into, beside := within.Field(kept.field.index), within.FieldByIndex(kept.field.beside)
+		switch kept.field.kind {
+		case pbOffset:
+			into.SetInt(beside.Int() + protowire.DecodeZigZag(kept.value.n))
+		case pbOffer:
+			into.SetString(beside.String() + "/" + strconv.FormatUint(kept.value.n, 10))
+		case pbReceipt:
+			raw := kept.value.bytes
+			if cut := l.cut; cut > 0 && cut <= uint64(len(raw))+1 {
+				raw = slices.Concat(raw[:cut-1], []byte(beside.String()), raw[cut-1:])
+			}
+			into.SetString(base64.RawURLEncoding.EncodeToString(raw))
+		}
+	}
 }
 
 // form is how the field's values are written.
@@ -143,7 +182,7 @@ func (f *pbField) form(text bool) protowire.Type {
 		return protowire.BytesType
 	}
 	switch f.kind {
-	case pbInt, pbZigzag, pbBool, pbE6, pbTenths, pbWhole, pbThousandths, pbWord, pbOffer:
+	case pbInt, pbZigzag, pbOffset, pbBool, pbE6, pbTenths, pbWhole, pbThousandths, pbWord, pbOffer:
 		return protowire.VarintType
 	case pbDouble, pbPoint:
 		return protowire.Fixed64Type

@@ -15,6 +15,7 @@ import (
 type pbShape struct {
 	typ    reflect.Type
 	fields []pbField
+	cuts   bool // has a pbReceipt
 	// byNumber is the place of a number in fields, counted from 1; 0: no such field.
 	byNumber [maxPBNumber + 1]uint8
 }
@@ -26,6 +27,7 @@ type pbField struct {
 	number protowire.Number
 	kind   pbKind
 	words  []string // of kind pbWord: the words by their number
+	beside []int    // of kinds pbOffset, pbOffer and pbReceipt: the member, perhaps within another, that the value is told by
 	shape  *pbShape // of kinds pbMessage and pbMessages
 	// always says that the field is written although it is zero: there it says something.
 	always bool
@@ -39,6 +41,10 @@ const (
 	// own form cannot say: a word without a number, a receipt that is not base64url.
 	pbText = 100
 )
+
+// pbReceiptCut is the number of what goes with a receipt: the place in it, counted from
+// 1, where the id of the trip has been taken out; absent: nothing has.
+const pbReceiptCut = 15
 
 // pbKind is the form of a value.
 type pbKind uint8
@@ -59,6 +65,8 @@ const (
 	pbOffer              // the number of an offer of the trip, or a text beside it
 	pbRaw                // bytes that are base64url in JSON, or a text beside it
 	pbRaws               // a list of such
+	pbReceipt            // as pbRaw, without the id of the trip in it
+	pbOffset             // sint64, ms after another moment of the object
 	pbParts              // bytes whose parts are base64url with dots between in JSON, or a text beside it
 	pbStrings            // a list
 	pbCounts             // a map of counts
@@ -69,7 +77,7 @@ const (
 
 // pbUnits are the kinds of the table that do not follow from a member's type.
 var pbUnits = map[string]pbKind{"zigzag": pbZigzag, "e6": pbE6, "tenths": pbTenths, "whole": pbWhole, "thousandths": pbThousandths,
-	"double": pbDouble, "point": pbPoint, "implied": pbImplied, "offer": pbOffer, "raw": pbRaw, "raws": pbRaws, "parts": pbParts, "fixes": pbFixes}
+	"double": pbDouble, "point": pbPoint, "implied": pbImplied, "offer": pbOffer, "raw": pbRaw, "raws": pbRaws, "receipt": pbReceipt, "offset": pbOffset, "parts": pbParts, "fixes": pbFixes}
 
 // pbVocabularies are the enums of the .proto, by name; a word's number is its place.
 // A list is closed: a word that is added to the protocol later travels as text, so
@@ -117,10 +125,10 @@ func addPBObjects(add func(any, string)) {
 	add(TripDriver{}, "id 1, vehicle 2")
 	add(QueuePlace{}, "place 1, of 2")
 	add(Ended{}, "by_role 1 Role, why 2 Why")
-	add(Trip{}, `trip 1, version 2, state 3 State, since 4, position 5, pickup_eta 6, receipt 7 raw, arrived_at 8, started_at 9, driver 10,
-		pickup 11, dropoff 12, ride 13, requested_at 14, gives_up_at 15, seats 16, wheelchairs 17, goods_l 18, channel 19 Channel,
-		pickup_from 20, pickup_to 21, arrive_by 22, booker 23, traveller 24, queue 25, overdue 26, cut 27, ended 28, driven_m 29,
-		paid_fen 30, start_code 31, start_check 32 parts`)
+	add(Trip{}, `trip 1, version 2, state 3 State, since 4, position 5, pickup_eta 6 offset, receipt 7 receipt, arrived_at 8 offset,
+		started_at 9 offset, driver 10, pickup 11, dropoff 12, ride 13, requested_at 14 offset, seats 16, wheelchairs 17, goods_l 18,
+		channel 19 Channel, pickup_from 20 offset, pickup_to 21 offset, arrive_by 22 offset, booker 23, traveller 24, queue 25, overdue 26,
+		cut 27, ended 28, driven_m 29, paid_fen 30, start_code 31, start_check 32 parts, gives_up_at 33 offset`)
 	add(Stop{}, "kind 1 StopKind, trip 2, place 3")
 	add(DutyState{}, "on 1, vehicle 2, since 3, plan 4")
 	add(Offer{}, `trip 1, offer 2 offer, version 3, until 4, wait_s 5 thousandths, confirm_s 6 thousandths, approach 7, ride 8,
@@ -148,7 +156,7 @@ func addPBServer(add func(any, string)) {
 	add(Done{}, "trip 1, version 2, state 3 State")
 	add(Refused{}, "kind 1 Kind, code 2, say 3, field 4, retry_after_ms 5, trip 6")
 	add(Queue{}, "trip 1, place 2, of 3")
-	add(DriverAt{}, "trip 1, fix 2, eta 3, distance_m 4")
+	add(DriverAt{}, "trip 1, fix 2, eta 3 offset, distance_m 4")
 	add(RouteTold{}, "trip 1, approach 2, ride 3")
 	add(NearbyTold{}, "at 1, next 2, cells 3")
 	add(LookTold{}, "trip 1, driver 2")
@@ -219,6 +227,8 @@ func parsePBShape(known map[reflect.Type]*pbShape, t reflect.Type, members strin
 		if f.kind == 0 {
 			f.kind = pbKindOf(field.Type)
 		}
+		f.beside = besideOf(f.kind, t)
+		s.cuts = s.cuts || f.kind == pbReceipt
 		if f.kind == pbMessage || f.kind == pbMessages {
 			inner := field.Type
 			for inner.Kind() != reflect.Struct {
@@ -237,6 +247,23 @@ func parsePBShape(known map[reflect.Type]*pbShape, t reflect.Type, members strin
 		}
 	}
 	return s
+}
+
+// besideOf finds the member that values of a kind are told by.
+func besideOf(kind pbKind, t reflect.Type) []int {
+	trip, _ := t.FieldByName("Trip")
+	since, hasSince := t.FieldByName("Since")
+	switch {
+	case kind == pbOffer || kind == pbReceipt:
+		return trip.Index
+	case kind == pbOffset && hasSince:
+		return since.Index
+	case kind == pbOffset:
+		fix, _ := t.FieldByName("Fix")
+		at, _ := fix.Type.FieldByName("At")
+		return append(slices.Clone(fix.Index), at.Index...)
+	}
+	return nil
 }
 
 func memberName(of reflect.StructField) string {
@@ -269,7 +296,7 @@ func pbKindOf(t reflect.Type) pbKind {
 // hasText says whether the field has a text beside it.
 func (f *pbField) hasText() bool {
 	switch f.kind {
-	case pbWord, pbOffer, pbRaw, pbRaws, pbParts:
+	case pbWord, pbOffer, pbRaw, pbRaws, pbReceipt, pbParts:
 		return true
 	}
 	return false

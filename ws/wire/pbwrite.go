@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -119,6 +120,8 @@ func (f *pbField) append(b []byte, v, within reflect.Value) ([]byte, error) {
 		return appendPBVarint(b, f.number, uint64(v.Int())), nil
 	case pbZigzag:
 		return appendPBVarint(b, f.number, protowire.EncodeZigZag(v.Int())), nil
+	case pbOffset:
+		return appendPBVarint(b, f.number, protowire.EncodeZigZag(v.Int()-within.FieldByIndex(f.beside).Int())), nil
 	case pbBool:
 		return appendPBVarint(b, f.number, protowire.EncodeBool(v.Bool())), nil
 	case pbE6, pbTenths, pbWhole, pbThousandths, pbDouble:
@@ -192,12 +195,16 @@ func (f *pbField) appendWord(b []byte, word string, within reflect.Value) ([]byt
 		}
 		return appendPBString(b, f.number, word)
 	case pbOffer:
-		if n, ok := offerNumber(word, within.FieldByName("Trip").String()); ok {
+		if n, ok := offerNumber(word, within.FieldByIndex(f.beside).String()); ok {
 			return appendPBVarint(b, f.number, n), nil
 		}
 	case pbRaw:
 		if raw, ok := rawOf(word); ok {
 			return protowire.AppendBytes(protowire.AppendTag(b, f.number, protowire.BytesType), raw), nil
+		}
+	case pbReceipt:
+		if raw, ok := rawOf(word); ok {
+			return f.appendReceipt(b, raw, within.FieldByIndex(f.beside).String()), nil
 		}
 	case pbParts:
 		if parts, ok := partsOf(word); ok {
@@ -208,6 +215,15 @@ func (f *pbField) appendWord(b []byte, word string, within reflect.Value) ([]byt
 		}
 	}
 	return appendPBString(b, f.number+pbText, word)
+}
+
+// appendReceipt writes a receipt without the id of the trip, which it says once more.
+func (f *pbField) appendReceipt(b, raw []byte, trip string) []byte {
+	if cut := bytes.Index(raw, []byte(trip)); cut >= 0 && trip != "" {
+		raw = slices.Delete(raw, cut, cut+len(trip))
+		b = appendPBVarint(b, pbReceiptCut, uint64(cut)+1)
+	}
+	return protowire.AppendBytes(protowire.AppendTag(b, f.number, protowire.BytesType), raw)
 }
 
 // offerNumber returns n of the offer trip/n, or false when the id is none of these.

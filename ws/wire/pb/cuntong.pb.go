@@ -11,7 +11,7 @@
 //   is optional or required is so in both.
 // - A field that is absent, or has its default value, is a field that is not there in
 //   JSON. Where nought or false must be said it is marked "optional" here: set it.
-// - Moments are Unix ms. Ids are as in JSON: 1 to 64 of A-Z a-z 0-9 - _ . : @.
+// - Moments are Unix ms, those with offset in their name ms after another of the same message. Ids are as in JSON: 1 to 64 of A-Z a-z 0-9 - _ . : @.
 // - Coordinates are whole millionths of a degree (a tenth of a metre): e6 in the name.
 //   Places and fixes from the server are in WGS-84; who writes to the server names the
 //   datum, for a position and a track by the number of the field in the frame.
@@ -4260,46 +4260,50 @@ func (x *OfferGone) GetEndText() string {
 }
 
 type Trip struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	Trip        string                 `protobuf:"bytes,1,opt,name=trip,proto3" json:"trip,omitempty"`
-	Version     int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	State       State                  `protobuf:"varint,3,opt,name=state,proto3,enum=cuntong.v1.State" json:"state,omitempty"`
-	StateText   string                 `protobuf:"bytes,103,opt,name=state_text,json=stateText,proto3" json:"state_text,omitempty"` // a word that is not in State
-	Since       int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`                           // Unix ms
-	Position    *Fix                   `protobuf:"bytes,5,opt,name=position,proto3" json:"position,omitempty"`
-	PickupEta   int64                  `protobuf:"varint,6,opt,name=pickup_eta,json=pickupEta,proto3" json:"pickup_eta,omitempty"`        // Unix ms
-	Receipt     []byte                 `protobuf:"bytes,7,opt,name=receipt,proto3" json:"receipt,omitempty"`                              // decoded from base64url
-	ReceiptText string                 `protobuf:"bytes,107,opt,name=receipt_text,json=receiptText,proto3" json:"receipt_text,omitempty"` // JSON: receipt, as it is
-	ArrivedAt   int64                  `protobuf:"varint,8,opt,name=arrived_at,json=arrivedAt,proto3" json:"arrived_at,omitempty"`        // Unix ms
-	StartedAt   int64                  `protobuf:"varint,9,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`        // Unix ms
-	Driver      *TripDriver            `protobuf:"bytes,10,opt,name=driver,proto3" json:"driver,omitempty"`
-	Pickup      *PlaceOut              `protobuf:"bytes,11,opt,name=pickup,proto3" json:"pickup,omitempty"`
-	Dropoff     *PlaceOut              `protobuf:"bytes,12,opt,name=dropoff,proto3" json:"dropoff,omitempty"`
-	Ride        *Leg                   `protobuf:"bytes,13,opt,name=ride,proto3" json:"ride,omitempty"`
-	RequestedAt int64                  `protobuf:"varint,14,opt,name=requested_at,json=requestedAt,proto3" json:"requested_at,omitempty"` // Unix ms
-	GivesUpAt   int64                  `protobuf:"varint,15,opt,name=gives_up_at,json=givesUpAt,proto3" json:"gives_up_at,omitempty"`     // Unix ms
-	Seats       int64                  `protobuf:"varint,16,opt,name=seats,proto3" json:"seats,omitempty"`
-	Wheelchairs int64                  `protobuf:"varint,17,opt,name=wheelchairs,proto3" json:"wheelchairs,omitempty"`
-	GoodsL      int64                  `protobuf:"varint,18,opt,name=goods_l,json=goodsL,proto3" json:"goods_l,omitempty"`
-	Channel     Channel                `protobuf:"varint,19,opt,name=channel,proto3,enum=cuntong.v1.Channel" json:"channel,omitempty"`
-	ChannelText string                 `protobuf:"bytes,119,opt,name=channel_text,json=channelText,proto3" json:"channel_text,omitempty"` // a word that is not in Channel
-	PickupFrom  int64                  `protobuf:"varint,20,opt,name=pickup_from,json=pickupFrom,proto3" json:"pickup_from,omitempty"`    // Unix ms
-	PickupTo    int64                  `protobuf:"varint,21,opt,name=pickup_to,json=pickupTo,proto3" json:"pickup_to,omitempty"`          // Unix ms
-	ArriveBy    int64                  `protobuf:"varint,22,opt,name=arrive_by,json=arriveBy,proto3" json:"arrive_by,omitempty"`          // Unix ms
-	Booker      *Party                 `protobuf:"bytes,23,opt,name=booker,proto3" json:"booker,omitempty"`
-	Traveller   *Traveller             `protobuf:"bytes,24,opt,name=traveller,proto3" json:"traveller,omitempty"`
-	Queue       *QueuePlace            `protobuf:"bytes,25,opt,name=queue,proto3" json:"queue,omitempty"`
-	Overdue     int64                  `protobuf:"varint,26,opt,name=overdue,proto3" json:"overdue,omitempty"`
-	Cut         bool                   `protobuf:"varint,27,opt,name=cut,proto3" json:"cut,omitempty"`
-	Ended       *Ended                 `protobuf:"bytes,28,opt,name=ended,proto3" json:"ended,omitempty"`
-	DrivenM     int64                  `protobuf:"varint,29,opt,name=driven_m,json=drivenM,proto3" json:"driven_m,omitempty"`
-	PaidFen     int64                  `protobuf:"varint,30,opt,name=paid_fen,json=paidFen,proto3" json:"paid_fen,omitempty"`
-	StartCode   string                 `protobuf:"bytes,31,opt,name=start_code,json=startCode,proto3" json:"start_code,omitempty"` // four digits
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Trip            string                 `protobuf:"bytes,1,opt,name=trip,proto3" json:"trip,omitempty"`
+	Version         int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	State           State                  `protobuf:"varint,3,opt,name=state,proto3,enum=cuntong.v1.State" json:"state,omitempty"`
+	StateText       string                 `protobuf:"bytes,103,opt,name=state_text,json=stateText,proto3" json:"state_text,omitempty"` // a word that is not in State
+	Since           int64                  `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`                           // Unix ms
+	Position        *Fix                   `protobuf:"bytes,5,opt,name=position,proto3" json:"position,omitempty"`
+	PickupEtaOffset *int64                 `protobuf:"zigzag64,6,opt,name=pickup_eta_offset,json=pickupEtaOffset,proto3,oneof" json:"pickup_eta_offset,omitempty"` // JSON: pickup_eta; ms after since
+	// Decoded from base64url, and without the id of the trip, which a receipt holds once more:
+	// receipt_cut is the place where it has been taken out, counted from 1 (put it before that
+	// byte to have the receipt as it is); absent: nothing has been taken out.
+	Receipt           []byte      `protobuf:"bytes,7,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	ReceiptCut        uint64      `protobuf:"varint,15,opt,name=receipt_cut,json=receiptCut,proto3" json:"receipt_cut,omitempty"`
+	ReceiptText       string      `protobuf:"bytes,107,opt,name=receipt_text,json=receiptText,proto3" json:"receipt_text,omitempty"`                      // JSON: receipt, as it is, when it is not base64url
+	ArrivedAtOffset   *int64      `protobuf:"zigzag64,8,opt,name=arrived_at_offset,json=arrivedAtOffset,proto3,oneof" json:"arrived_at_offset,omitempty"` // JSON: arrived_at; ms after since, mostly negative
+	StartedAtOffset   *int64      `protobuf:"zigzag64,9,opt,name=started_at_offset,json=startedAtOffset,proto3,oneof" json:"started_at_offset,omitempty"` // JSON: started_at; ms after since, mostly negative
+	Driver            *TripDriver `protobuf:"bytes,10,opt,name=driver,proto3" json:"driver,omitempty"`
+	Pickup            *PlaceOut   `protobuf:"bytes,11,opt,name=pickup,proto3" json:"pickup,omitempty"`
+	Dropoff           *PlaceOut   `protobuf:"bytes,12,opt,name=dropoff,proto3" json:"dropoff,omitempty"`
+	Ride              *Leg        `protobuf:"bytes,13,opt,name=ride,proto3" json:"ride,omitempty"`
+	RequestedAtOffset *int64      `protobuf:"zigzag64,14,opt,name=requested_at_offset,json=requestedAtOffset,proto3,oneof" json:"requested_at_offset,omitempty"` // JSON: requested_at; ms after since, mostly negative
+	Seats             int64       `protobuf:"varint,16,opt,name=seats,proto3" json:"seats,omitempty"`
+	Wheelchairs       int64       `protobuf:"varint,17,opt,name=wheelchairs,proto3" json:"wheelchairs,omitempty"`
+	GoodsL            int64       `protobuf:"varint,18,opt,name=goods_l,json=goodsL,proto3" json:"goods_l,omitempty"`
+	Channel           Channel     `protobuf:"varint,19,opt,name=channel,proto3,enum=cuntong.v1.Channel" json:"channel,omitempty"`
+	ChannelText       string      `protobuf:"bytes,119,opt,name=channel_text,json=channelText,proto3" json:"channel_text,omitempty"`                          // a word that is not in Channel
+	PickupFromOffset  *int64      `protobuf:"zigzag64,20,opt,name=pickup_from_offset,json=pickupFromOffset,proto3,oneof" json:"pickup_from_offset,omitempty"` // JSON: pickup_from; ms after since
+	PickupToOffset    *int64      `protobuf:"zigzag64,21,opt,name=pickup_to_offset,json=pickupToOffset,proto3,oneof" json:"pickup_to_offset,omitempty"`       // JSON: pickup_to; ms after since
+	ArriveByOffset    *int64      `protobuf:"zigzag64,22,opt,name=arrive_by_offset,json=arriveByOffset,proto3,oneof" json:"arrive_by_offset,omitempty"`       // JSON: arrive_by; ms after since
+	Booker            *Party      `protobuf:"bytes,23,opt,name=booker,proto3" json:"booker,omitempty"`
+	Traveller         *Traveller  `protobuf:"bytes,24,opt,name=traveller,proto3" json:"traveller,omitempty"`
+	Queue             *QueuePlace `protobuf:"bytes,25,opt,name=queue,proto3" json:"queue,omitempty"`
+	Overdue           int64       `protobuf:"varint,26,opt,name=overdue,proto3" json:"overdue,omitempty"`
+	Cut               bool        `protobuf:"varint,27,opt,name=cut,proto3" json:"cut,omitempty"`
+	Ended             *Ended      `protobuf:"bytes,28,opt,name=ended,proto3" json:"ended,omitempty"`
+	DrivenM           int64       `protobuf:"varint,29,opt,name=driven_m,json=drivenM,proto3" json:"driven_m,omitempty"`
+	PaidFen           int64       `protobuf:"varint,30,opt,name=paid_fen,json=paidFen,proto3" json:"paid_fen,omitempty"`
+	StartCode         string      `protobuf:"bytes,31,opt,name=start_code,json=startCode,proto3" json:"start_code,omitempty"` // four digits
 	// The parts of start_check between its dots, each decoded from base64url.
-	StartCheck     [][]byte `protobuf:"bytes,32,rep,name=start_check,json=startCheck,proto3" json:"start_check,omitempty"`
-	StartCheckText string   `protobuf:"bytes,132,opt,name=start_check_text,json=startCheckText,proto3" json:"start_check_text,omitempty"` // JSON: start_check, as it is
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	StartCheck      [][]byte `protobuf:"bytes,32,rep,name=start_check,json=startCheck,proto3" json:"start_check,omitempty"`
+	StartCheckText  string   `protobuf:"bytes,132,opt,name=start_check_text,json=startCheckText,proto3" json:"start_check_text,omitempty"`              // JSON: start_check, as it is
+	GivesUpAtOffset *int64   `protobuf:"zigzag64,33,opt,name=gives_up_at_offset,json=givesUpAtOffset,proto3,oneof" json:"gives_up_at_offset,omitempty"` // JSON: gives_up_at; ms after since
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Trip) Reset() {
@@ -4374,9 +4378,9 @@ func (x *Trip) GetPosition() *Fix {
 	return nil
 }
 
-func (x *Trip) GetPickupEta() int64 {
-	if x != nil {
-		return x.PickupEta
+func (x *Trip) GetPickupEtaOffset() int64 {
+	if x != nil && x.PickupEtaOffset != nil {
+		return *x.PickupEtaOffset
 	}
 	return 0
 }
@@ -4388,6 +4392,13 @@ func (x *Trip) GetReceipt() []byte {
 	return nil
 }
 
+func (x *Trip) GetReceiptCut() uint64 {
+	if x != nil {
+		return x.ReceiptCut
+	}
+	return 0
+}
+
 func (x *Trip) GetReceiptText() string {
 	if x != nil {
 		return x.ReceiptText
@@ -4395,16 +4406,16 @@ func (x *Trip) GetReceiptText() string {
 	return ""
 }
 
-func (x *Trip) GetArrivedAt() int64 {
-	if x != nil {
-		return x.ArrivedAt
+func (x *Trip) GetArrivedAtOffset() int64 {
+	if x != nil && x.ArrivedAtOffset != nil {
+		return *x.ArrivedAtOffset
 	}
 	return 0
 }
 
-func (x *Trip) GetStartedAt() int64 {
-	if x != nil {
-		return x.StartedAt
+func (x *Trip) GetStartedAtOffset() int64 {
+	if x != nil && x.StartedAtOffset != nil {
+		return *x.StartedAtOffset
 	}
 	return 0
 }
@@ -4437,16 +4448,9 @@ func (x *Trip) GetRide() *Leg {
 	return nil
 }
 
-func (x *Trip) GetRequestedAt() int64 {
-	if x != nil {
-		return x.RequestedAt
-	}
-	return 0
-}
-
-func (x *Trip) GetGivesUpAt() int64 {
-	if x != nil {
-		return x.GivesUpAt
+func (x *Trip) GetRequestedAtOffset() int64 {
+	if x != nil && x.RequestedAtOffset != nil {
+		return *x.RequestedAtOffset
 	}
 	return 0
 }
@@ -4486,23 +4490,23 @@ func (x *Trip) GetChannelText() string {
 	return ""
 }
 
-func (x *Trip) GetPickupFrom() int64 {
-	if x != nil {
-		return x.PickupFrom
+func (x *Trip) GetPickupFromOffset() int64 {
+	if x != nil && x.PickupFromOffset != nil {
+		return *x.PickupFromOffset
 	}
 	return 0
 }
 
-func (x *Trip) GetPickupTo() int64 {
-	if x != nil {
-		return x.PickupTo
+func (x *Trip) GetPickupToOffset() int64 {
+	if x != nil && x.PickupToOffset != nil {
+		return *x.PickupToOffset
 	}
 	return 0
 }
 
-func (x *Trip) GetArriveBy() int64 {
-	if x != nil {
-		return x.ArriveBy
+func (x *Trip) GetArriveByOffset() int64 {
+	if x != nil && x.ArriveByOffset != nil {
+		return *x.ArriveByOffset
 	}
 	return 0
 }
@@ -4582,6 +4586,13 @@ func (x *Trip) GetStartCheckText() string {
 		return x.StartCheckText
 	}
 	return ""
+}
+
+func (x *Trip) GetGivesUpAtOffset() int64 {
+	if x != nil && x.GivesUpAtOffset != nil {
+		return *x.GivesUpAtOffset
+	}
+	return 0
 }
 
 type PlaceOut struct {
@@ -5208,7 +5219,7 @@ type DriverAt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Trip          string                 `protobuf:"bytes,1,opt,name=trip,proto3" json:"trip,omitempty"`
 	Fix           *Fix                   `protobuf:"bytes,2,opt,name=fix,proto3" json:"fix,omitempty"`
-	Eta           int64                  `protobuf:"varint,3,opt,name=eta,proto3" json:"eta,omitempty"` // Unix ms
+	EtaOffset     *int64                 `protobuf:"zigzag64,3,opt,name=eta_offset,json=etaOffset,proto3,oneof" json:"eta_offset,omitempty"` // JSON: eta; ms after the moment of the fix
 	DistanceM     int64                  `protobuf:"varint,4,opt,name=distance_m,json=distanceM,proto3" json:"distance_m,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5258,9 +5269,9 @@ func (x *DriverAt) GetFix() *Fix {
 	return nil
 }
 
-func (x *DriverAt) GetEta() int64 {
-	if x != nil {
-		return x.Eta
+func (x *DriverAt) GetEtaOffset() int64 {
+	if x != nil && x.EtaOffset != nil {
+		return *x.EtaOffset
 	}
 	return 0
 }
@@ -6595,7 +6606,7 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"\n" +
 	"offer_text\x18f \x01(\tR\tofferText\x12!\n" +
 	"\x03end\x18\x03 \x01(\x0e2\x0f.cuntong.v1.EndR\x03end\x12\x19\n" +
-	"\bend_text\x18g \x01(\tR\aendText\"\xd1\t\n" +
+	"\bend_text\x18g \x01(\tR\aendText\"\xb4\f\n" +
 	"\x04Trip\x12\x12\n" +
 	"\x04trip\x18\x01 \x01(\tR\x04trip\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12'\n" +
@@ -6603,31 +6614,28 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"\n" +
 	"state_text\x18g \x01(\tR\tstateText\x12\x14\n" +
 	"\x05since\x18\x04 \x01(\x03R\x05since\x12+\n" +
-	"\bposition\x18\x05 \x01(\v2\x0f.cuntong.v1.FixR\bposition\x12\x1d\n" +
-	"\n" +
-	"pickup_eta\x18\x06 \x01(\x03R\tpickupEta\x12\x18\n" +
-	"\areceipt\x18\a \x01(\fR\areceipt\x12!\n" +
-	"\freceipt_text\x18k \x01(\tR\vreceiptText\x12\x1d\n" +
-	"\n" +
-	"arrived_at\x18\b \x01(\x03R\tarrivedAt\x12\x1d\n" +
-	"\n" +
-	"started_at\x18\t \x01(\x03R\tstartedAt\x12.\n" +
+	"\bposition\x18\x05 \x01(\v2\x0f.cuntong.v1.FixR\bposition\x12/\n" +
+	"\x11pickup_eta_offset\x18\x06 \x01(\x12H\x00R\x0fpickupEtaOffset\x88\x01\x01\x12\x18\n" +
+	"\areceipt\x18\a \x01(\fR\areceipt\x12\x1f\n" +
+	"\vreceipt_cut\x18\x0f \x01(\x04R\n" +
+	"receiptCut\x12!\n" +
+	"\freceipt_text\x18k \x01(\tR\vreceiptText\x12/\n" +
+	"\x11arrived_at_offset\x18\b \x01(\x12H\x01R\x0farrivedAtOffset\x88\x01\x01\x12/\n" +
+	"\x11started_at_offset\x18\t \x01(\x12H\x02R\x0fstartedAtOffset\x88\x01\x01\x12.\n" +
 	"\x06driver\x18\n" +
 	" \x01(\v2\x16.cuntong.v1.TripDriverR\x06driver\x12,\n" +
 	"\x06pickup\x18\v \x01(\v2\x14.cuntong.v1.PlaceOutR\x06pickup\x12.\n" +
 	"\adropoff\x18\f \x01(\v2\x14.cuntong.v1.PlaceOutR\adropoff\x12#\n" +
-	"\x04ride\x18\r \x01(\v2\x0f.cuntong.v1.LegR\x04ride\x12!\n" +
-	"\frequested_at\x18\x0e \x01(\x03R\vrequestedAt\x12\x1e\n" +
-	"\vgives_up_at\x18\x0f \x01(\x03R\tgivesUpAt\x12\x14\n" +
+	"\x04ride\x18\r \x01(\v2\x0f.cuntong.v1.LegR\x04ride\x123\n" +
+	"\x13requested_at_offset\x18\x0e \x01(\x12H\x03R\x11requestedAtOffset\x88\x01\x01\x12\x14\n" +
 	"\x05seats\x18\x10 \x01(\x03R\x05seats\x12 \n" +
 	"\vwheelchairs\x18\x11 \x01(\x03R\vwheelchairs\x12\x17\n" +
 	"\agoods_l\x18\x12 \x01(\x03R\x06goodsL\x12-\n" +
 	"\achannel\x18\x13 \x01(\x0e2\x13.cuntong.v1.ChannelR\achannel\x12!\n" +
-	"\fchannel_text\x18w \x01(\tR\vchannelText\x12\x1f\n" +
-	"\vpickup_from\x18\x14 \x01(\x03R\n" +
-	"pickupFrom\x12\x1b\n" +
-	"\tpickup_to\x18\x15 \x01(\x03R\bpickupTo\x12\x1b\n" +
-	"\tarrive_by\x18\x16 \x01(\x03R\barriveBy\x12)\n" +
+	"\fchannel_text\x18w \x01(\tR\vchannelText\x121\n" +
+	"\x12pickup_from_offset\x18\x14 \x01(\x12H\x04R\x10pickupFromOffset\x88\x01\x01\x12-\n" +
+	"\x10pickup_to_offset\x18\x15 \x01(\x12H\x05R\x0epickupToOffset\x88\x01\x01\x12-\n" +
+	"\x10arrive_by_offset\x18\x16 \x01(\x12H\x06R\x0earriveByOffset\x88\x01\x01\x12)\n" +
 	"\x06booker\x18\x17 \x01(\v2\x11.cuntong.v1.PartyR\x06booker\x123\n" +
 	"\ttraveller\x18\x18 \x01(\v2\x15.cuntong.v1.TravellerR\ttraveller\x12,\n" +
 	"\x05queue\x18\x19 \x01(\v2\x16.cuntong.v1.QueuePlaceR\x05queue\x12\x18\n" +
@@ -6640,7 +6648,16 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"start_code\x18\x1f \x01(\tR\tstartCode\x12\x1f\n" +
 	"\vstart_check\x18  \x03(\fR\n" +
 	"startCheck\x12)\n" +
-	"\x10start_check_text\x18\x84\x01 \x01(\tR\x0estartCheckText\"\xa4\x01\n" +
+	"\x10start_check_text\x18\x84\x01 \x01(\tR\x0estartCheckText\x120\n" +
+	"\x12gives_up_at_offset\x18! \x01(\x12H\aR\x0fgivesUpAtOffset\x88\x01\x01B\x14\n" +
+	"\x12_pickup_eta_offsetB\x14\n" +
+	"\x12_arrived_at_offsetB\x14\n" +
+	"\x12_started_at_offsetB\x16\n" +
+	"\x14_requested_at_offsetB\x15\n" +
+	"\x13_pickup_from_offsetB\x13\n" +
+	"\x11_pickup_to_offsetB\x13\n" +
+	"\x11_arrive_by_offsetB\x15\n" +
+	"\x13_gives_up_at_offset\"\xa4\x01\n" +
 	"\bPlaceOut\x12\x18\n" +
 	"\avillage\x18\x01 \x01(\tR\avillage\x12\x12\n" +
 	"\x04stop\x18\x02 \x01(\tR\x04stop\x12\x12\n" +
@@ -6698,13 +6715,15 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"\x05Queue\x12\x12\n" +
 	"\x04trip\x18\x01 \x01(\tR\x04trip\x12\x14\n" +
 	"\x05place\x18\x02 \x01(\x03R\x05place\x12\x0e\n" +
-	"\x02of\x18\x03 \x01(\x03R\x02of\"r\n" +
+	"\x02of\x18\x03 \x01(\x03R\x02of\"\x93\x01\n" +
 	"\bDriverAt\x12\x12\n" +
 	"\x04trip\x18\x01 \x01(\tR\x04trip\x12!\n" +
-	"\x03fix\x18\x02 \x01(\v2\x0f.cuntong.v1.FixR\x03fix\x12\x10\n" +
-	"\x03eta\x18\x03 \x01(\x03R\x03eta\x12\x1d\n" +
+	"\x03fix\x18\x02 \x01(\v2\x0f.cuntong.v1.FixR\x03fix\x12\"\n" +
 	"\n" +
-	"distance_m\x18\x04 \x01(\x03R\tdistanceM\"\x86\x01\n" +
+	"eta_offset\x18\x03 \x01(\x12H\x00R\tetaOffset\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"distance_m\x18\x04 \x01(\x03R\tdistanceMB\r\n" +
+	"\v_eta_offset\"\x86\x01\n" +
 	"\tDutyState\x12\x0e\n" +
 	"\x02on\x18\x01 \x01(\bR\x02on\x12-\n" +
 	"\avehicle\x18\x02 \x01(\v2\x13.cuntong.v1.VehicleR\avehicle\x12\x14\n" +
@@ -7148,7 +7167,9 @@ func file_ws_wire_pb_cuntong_proto_init() {
 	file_ws_wire_pb_cuntong_proto_msgTypes[21].OneofWrappers = []any{}
 	file_ws_wire_pb_cuntong_proto_msgTypes[22].OneofWrappers = []any{}
 	file_ws_wire_pb_cuntong_proto_msgTypes[26].OneofWrappers = []any{}
+	file_ws_wire_pb_cuntong_proto_msgTypes[39].OneofWrappers = []any{}
 	file_ws_wire_pb_cuntong_proto_msgTypes[41].OneofWrappers = []any{}
+	file_ws_wire_pb_cuntong_proto_msgTypes[49].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
