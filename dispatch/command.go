@@ -201,7 +201,11 @@ func (r *run) command(in Input) {
 		r.pointTo(driver)
 		return
 	}
-	bodies, refusal := c.decide(r.now, in)
+	refusal := c.mayDo(in)
+	var bodies []FactBody
+	if refusal == nil {
+		bodies, refusal = c.decide(r.now, in)
+	}
 	if refusal != nil {
 		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: *refusal})
 		return

@@ -234,10 +234,18 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 	case AskRoute:
 		r.route(in)
 	case AskNearby:
+		if no := c.mayDo(in); no != nil {
+			r.tell(in.By, Refused{Refusal: *no})
+			break
+		}
 		r.near(in)
 	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled:
 		r.letter(in)
 	case Watch:
+		if no := c.mayDo(in); no != nil {
+			r.tell(in.By, Refused{Refusal: *no})
+			break
+		}
 		r.tell(in.By, BoardTold{Board: c.boardAt(now)})
 	default:
 		r.command(in)

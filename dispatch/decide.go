@@ -48,9 +48,6 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 }
 
 func (c *Core) decideStartDuty(in StartDuty) ([]FactBody, *Refusal) {
-	if !may(in.By, in.Driver) {
-		return nil, refuse(Forbidden, "not_yours", "A driver starts only his own duty.")
-	}
 	if in.Vehicle.Load.Seats < 1 {
 		return nil, refuse(Invalid, "no_seats", "The vehicle has no seats: ask the operator for a token with seats.")
 	}
@@ -67,9 +64,6 @@ func (c *Core) decideStartDuty(in StartDuty) ([]FactBody, *Refusal) {
 }
 
 func (c *Core) decideEndDuty(in EndDuty) ([]FactBody, *Refusal) {
-	if !may(in.By, in.Driver) {
-		return nil, refuse(Forbidden, "not_yours", "A driver ends only his own duty.")
-	}
 	d := c.drivers[in.Driver]
 	switch {
 	case d == nil && in.By.Role == RoleOperator:
@@ -125,19 +119,12 @@ func (c *Core) decideDecline(in Decline) ([]FactBody, *Refusal) {
 // offeredTo finds the trip that by is being asked for under that offer, or that
 // he accepted under it and still drives.
 func (c *Core) offeredTo(by Actor, trip TripID, offer OfferID) (*Trip, *Refusal) {
-	lapsed := refuse(Lapsed, "offer_lapsed", "This offer is over. Wait for the next one.")
 	t := c.trips[trip]
-	switch {
-	case by.Role != RoleDriver:
-		return nil, refuse(Forbidden, "role", "Only drivers answer offers.")
-	case t == nil:
-		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
-	case t.State == Offered && t.Offer.ID == offer && t.Offer.Driver == by.Driver():
-		return t, nil
-	case t.State.HasDriver() && t.Driver == by.Driver() && offerID(t.ID, t.Offers) == offer:
+	switch as := c.relation(by, t); {
+	case as&AsAsked != 0 && t.Offer.ID == offer, as&AsBound != 0 && offerID(t.ID, t.Offers) == offer:
 		return t, nil
 	}
-	return nil, lapsed
+	return nil, refuse(Lapsed, "offer_lapsed", "This offer is over. Wait for the next one.")
 }
 
 // offerID names the nth offer of a trip.
@@ -205,29 +192,18 @@ func (c *Core) decideComplete(now Instant, in Complete) ([]FactBody, *Refusal) {
 // driving finds the trip that by is bound to.
 func (c *Core) driving(by Actor, trip TripID) (*Trip, *Refusal) {
 	t := c.trips[trip]
-	switch {
-	case by.Role != RoleDriver:
-		return nil, refuse(Forbidden, "role", "Only the trip's driver may report this.")
-	case t == nil:
-		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
-	case t.Driver == by.Driver() && t.State.HasDriver():
-		return t, nil
-	case t.Driver == by.Driver():
-		return nil, refuse(Lapsed, "trip_over", "This trip is over.")
-	case t.Taken.from(by):
-		return nil, t.whyTaken()
+	if as := c.relation(by, t); as&AsBound == 0 {
+		return nil, rulesOf["arrive"].notHis(t, as)
 	}
-	return nil, refuse(Conflict, "not_your_trip", "This trip is not, or no longer, yours to drive.")
+	return t, nil
 }
 
 func (c *Core) decideRelease(now Instant, in Release) ([]FactBody, *Refusal) {
 	t := c.trips[in.Trip]
 	switch {
-	case t == nil:
-		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
 	case in.DoneAt != 0 && t.Taken.from(in.By) && in.DoneAt <= t.Taken.At:
 		return nil, nil // he had given it back before it was taken from him
-	case in.By.Role != RoleOperator && (in.By.Role != RoleDriver || t.Driver != in.By.Driver()):
+	case c.relation(in.By, t)&AsTaken != 0:
 		return nil, refuse(Conflict, "not_your_trip", "This trip is not, or no longer, yours to give back.")
 	case t.State == Riding:
 		return nil, refuse(Conflict, "riding", "The party is on board: complete the trip, or ask the operator to cancel it.")
@@ -243,18 +219,10 @@ func (c *Core) decideRelease(now Instant, in Release) ([]FactBody, *Refusal) {
 
 func (c *Core) decideCancel(now Instant, in Cancel) ([]FactBody, *Refusal) {
 	t := c.trips[in.Trip]
-	switch {
-	case t != nil && t.State == Cancelled && t.EndedBy == in.By:
-		return nil, nil
-	case in.By.Role == RoleDriver && in.DoneAt != 0: // in the dark he could not know what became of it
-		if _, refusal := c.driving(in.By, in.Trip); refusal != nil {
-			return nil, refusal
-		}
-	case t == nil || !c.concerns(t, in.By):
-		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
-	}
 	deed := Deed{}
 	switch {
+	case t.State == Cancelled && t.EndedBy == in.By:
+		return nil, nil
 	case !t.State.Open():
 		return nil, refuse(Lapsed, "trip_over", "This trip is over.")
 	case in.By.Role == RoleOperator:
@@ -293,22 +261,12 @@ func (c *Core) mayReportNoShow(now Instant, t *Trip, in Cancel) (Deed, *Refusal)
 	return deed, nil
 }
 
-// concerns says whether t is any of by's business.
-func (c *Core) concerns(t *Trip, by Actor) bool {
-	return by.Role == RoleOperator || by == t.Order.Booker || by == t.Order.traveller() ||
-		(by.Role == RoleDriver && t.State.HasDriver() && t.Driver == by.Driver())
-}
-
 // traveller returns the traveller's own account; zero when he has none.
 func (o Order) traveller() Actor {
 	if o.Traveller.ID == "" {
 		return Actor{}
 	}
 	return Actor{Role: RolePassenger, ID: o.Traveller.ID}
-}
-
-func may(by Actor, driver DriverID) bool {
-	return by.Role == RoleOperator || by == DriverActor(driver)
 }
 
 func limited(code, say string, wait time.Duration) *Refusal {

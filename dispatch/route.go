@@ -36,7 +36,7 @@ const (
 func (r *run) route(in AskRoute) {
 	c := r.core
 	t := c.trips[in.Trip]
-	if t == nil || !c.mayAskRoute(t, in.By) {
+	if c.mayDo(in) != nil || !t.State.Open() {
 		r.tell(in.By, Refused{Trip: in.Trip, Refusal: *refuse(NotFound, "trip_unknown", "No such trip.")})
 		return
 	}
@@ -60,11 +60,6 @@ func (r *run) route(in AskRoute) {
 	}
 	told.Ride = c.way(r.now, from, pave.dropoff, v)
 	r.tell(in.By, told)
-}
-
-func (c *Core) mayAskRoute(t *Trip, by Actor) bool {
-	offered := t.Offer != nil && by == DriverActor(t.Offer.Driver)
-	return t.State.Open() && (offered || c.concerns(t, by))
 }
 
 func (c *Core) way(now Instant, from, to geo.Spot, v Vehicle) *Way {

@@ -178,3 +178,20 @@ func TestEveryRoleSendsEveryType(t *testing.T) {
 		}
 	}
 }
+
+// TestMayTableIsTheCores: the first gate, by role, and the core's table, by role and
+// relation, let the same roles through.
+func TestMayTableIsTheCores(t *testing.T) {
+	core := map[wire.Type]string{}
+	for _, row := range dispatch.Policy() {
+		for _, role := range roles {
+			// A driver ends his own duty by the message duty, which begins it as well.
+			if row.May[role] != "" && !(row.Message == "end_duty" && role == dispatch.RoleDriver) {
+				core[wire.Type(row.Message)] += letterOf(role)
+			}
+		}
+	}
+	if diff := cmp.Diff(mayTable, core); diff != "" {
+		t.Errorf("dispatch/may.go says otherwise (-table +core):\n%s", diff)
+	}
+}
