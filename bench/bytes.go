@@ -33,7 +33,16 @@ const (
 	// followed is how many positions the driver sends on his way to the pickup, and as
 	// many during the ride. The passenger is told each.
 	followed = 4
+	// between is how far the clock is put forward before each, and before what is done
+	// next: nobody waits for it, but moments are told as far apart as they are.
+	between = 20 * time.Second
 )
+
+// leapingClock can be put forward.
+type leapingClock struct{ ahead atomic.Int64 }
+
+func (c *leapingClock) now() time.Time       { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *leapingClock) leap(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // bytesNames are the figures of this measure.
 var bytesNames = []string{"position_bytes_pb", "positions10_bytes_pb", "trip_bytes_pb", "trip_bytes_json"}
@@ -49,26 +58,27 @@ func bytesOnTheWire(ctx context.Context, log io.Writer) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := newBenchServer(ctx, benchParts{hub: func(c *ws.Config) { c.Gazetteer = villages }})
+	clock := &leapingClock{}
+	server, err := newBenchServer(ctx, benchParts{now: clock.now, hub: func(c *ws.Config) { c.Gazetteer = villages }})
 	if err != nil {
 		return nil, err
 	}
 	defer server.stop()
-	rows, err := positionBytes(ctx, server.addr, log)
+	rows, err := positionBytes(ctx, server.addr, clock, log)
 	if err != nil {
 		return nil, err
 	}
-	trips, err := tripBytes(ctx, server.addr, log)
+	trips, err := tripBytes(ctx, server.addr, clock, log)
 	return append(rows, trips...), err
 }
 
 // positionBytes sends one position, and a track of ten, in both ways of writing.
-func positionBytes(ctx context.Context, addr string, log io.Writer) ([]Row, error) {
+func positionBytes(ctx context.Context, addr string, clock *leapingClock, log io.Writer) ([]Row, error) {
 	tallies := map[wire.Codec]*tally{}
 	for i, codec := range []wire.Codec{wire.PB, wire.JSON} {
 		all := newTally()
 		tallies[codec] = all
-		p, err := all.dial(ctx, addr, codec, ws.Claims{Actor: dispatch.DriverActor(dispatch.DriverID(fmt.Sprintf("d%d", i))), Vehicle: busOf(7)})
+		p, err := all.dial(ctx, addr, clock, codec, ws.Claims{Actor: dispatch.DriverActor(dispatch.DriverID(fmt.Sprintf("d%d", i))), Vehicle: busOf(7)})
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +87,7 @@ func positionBytes(ctx context.Context, addr string, log io.Writer) ([]Row, erro
 		err = errors.Join(p.hello(false),
 			p.say(wire.TypePosition, "", wire.Position{Lat: first.Lat, Lon: first.Lon, Datum: track.Datum, At: first.At, AccuracyM: first.AccuracyM, HeadingDeg: wire.Some(241), SpeedMPS: wire.Some(13.2)}),
 			p.say(wire.TypeTrack, "d1-77", track),
+			p.settle(),
 			all.agrees())
 		p.close()
 		if err != nil {
@@ -120,16 +131,16 @@ func tenFixes() wire.Track {
 
 // tripBytes makes the same trip in both ways of writing, and in JSON without what the
 // clients need not be told twice.
-func tripBytes(ctx context.Context, addr string, log io.Writer) ([]Row, error) {
-	pb, err := weighTrip(ctx, addr, wire.PB, true, "1")
+func tripBytes(ctx context.Context, addr string, clock *leapingClock, log io.Writer) ([]Row, error) {
+	pb, err := weighTrip(ctx, addr, clock, wire.PB, true, "1")
 	if err != nil {
 		return nil, fmt.Errorf("in pb: %w", err)
 	}
-	text, err := weighTrip(ctx, addr, wire.JSON, true, "2")
+	text, err := weighTrip(ctx, addr, clock, wire.JSON, true, "2")
 	if err != nil {
 		return nil, fmt.Errorf("in JSON: %w", err)
 	}
-	whole, err := weighTrip(ctx, addr, wire.JSON, false, "3")
+	whole, err := weighTrip(ctx, addr, clock, wire.JSON, false, "3")
 	if err != nil {
 		return nil, fmt.Errorf("in JSON, not lean: %w", err)
 	}
@@ -146,14 +157,14 @@ func tripBytes(ctx context.Context, addr string, log io.Writer) ([]Row, error) {
 }
 
 // weighTrip makes one trip from the hello of both to its end.
-func weighTrip(ctx context.Context, addr string, codec wire.Codec, lean bool, name string) (*tally, error) {
+func weighTrip(ctx context.Context, addr string, clock *leapingClock, codec wire.Codec, lean bool, name string) (*tally, error) {
 	all := newTally()
-	driver, err := all.dial(ctx, addr, codec, ws.Claims{Actor: dispatch.DriverActor(dispatch.DriverID("d021" + name)), Vehicle: busOf(7)})
+	driver, err := all.dial(ctx, addr, clock, codec, ws.Claims{Actor: dispatch.DriverActor(dispatch.DriverID("d021" + name)), Vehicle: busOf(7)})
 	if err != nil {
 		return nil, err
 	}
 	defer driver.close()
-	rider, err := all.dial(ctx, addr, codec, ws.Claims{Actor: dispatch.Actor{Role: dispatch.RolePassenger, ID: "p1" + name}})
+	rider, err := all.dial(ctx, addr, clock, codec, ws.Claims{Actor: dispatch.Actor{Role: dispatch.RolePassenger, ID: "p1" + name}})
 	if err != nil {
 		return nil, err
 	}
@@ -182,16 +193,18 @@ func weighTrip(ctx context.Context, addr string, codec wire.Codec, lean bool, na
 	} {
 		err := errors.Join(driver.reach(step.state), rider.reach(step.state))
 		for i := 0; err == nil && step.follow && i < followed; i++ {
+			clock.leap(between)
 			err = errors.Join(driver.position(), rider.until(wire.TypeDriverAt))
 		}
 		if err == nil && step.next != "" {
+			clock.leap(between)
 			err = driver.command(step.next, step.body)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", step.state, err)
 		}
 	}
-	return all, all.agrees()
+	return all, errors.Join(driver.settle(), rider.settle(), all.agrees())
 }
 
 func busOf(seats int) dispatch.Vehicle {
@@ -267,8 +280,16 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// sum is all but what only settles the count.
 func (t *tally) sum() (all weight) {
-	for _, w := range t.lines {
+	return t.sumBut(wire.TypePing, wire.TypePong)
+}
+
+func (t *tally) sumBut(kinds ...wire.Type) (all weight) {
+	for l, w := range t.lines {
+		if slices.Contains(kinds, l.kind) {
+			continue
+		}
 		all.count += w.count
 		all.payload += w.payload
 		all.wire += w.wire
@@ -285,7 +306,7 @@ func (t *tally) perPosition() int {
 
 // agrees says whether the two ways of counting come to the same.
 func (t *tally) agrees() error {
-	if raw, sum := int(t.raw.Load()), t.sum().wire; raw != sum {
+	if raw, sum := int(t.raw.Load()), t.sumBut().wire; raw != sum {
 		return fmt.Errorf("%d bytes crossed the sockets, %d were in messages", raw, sum)
 	}
 	return nil
@@ -297,6 +318,9 @@ func printTallies(log io.Writer, pb, text *tally) error {
 	fmt.Fprintln(t, "\tmessage\ttimes\tpb B\tJSON B\tdeflated B\t")
 	for _, l := range slices.SortedFunc(maps.Keys(pb.lines), func(a, b line) int { return pb.lines[b].wire - pb.lines[a].wire }) {
 		small, large := pb.lines[l], text.lines[l]
+		if l.kind == wire.TypePing || l.kind == wire.TypePong {
+			continue
+		}
 		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t\n", l.way, l.kind, small.count, small.wire, large.wire, large.deflated)
 	}
 	return t.Flush()
@@ -331,6 +355,7 @@ func (c weighedConn) count(n int) {
 type weighedPhone struct {
 	ws       *websocket.Conn
 	codec    wire.Codec
+	clock    *leapingClock
 	all      *tally
 	name     string
 	commands int
@@ -339,7 +364,7 @@ type weighedPhone struct {
 }
 
 // dial connects, and counts from the end of the upgrade.
-func (t *tally) dial(ctx context.Context, addr string, codec wire.Codec, claims ws.Claims) (*weighedPhone, error) {
+func (t *tally) dial(ctx context.Context, addr string, clock *leapingClock, codec wire.Codec, claims ws.Claims) (*weighedPhone, error) {
 	key, err := benchKey()
 	if err != nil {
 		return nil, err
@@ -361,7 +386,12 @@ func (t *tally) dial(ctx context.Context, addr string, codec wire.Codec, claims 
 	_ = resp.Body.Close() // empty
 	open.Store(true)
 	deadline, _ := ctx.Deadline()
-	return &weighedPhone{ws: conn, codec: codec, all: t, name: claims.Actor.ID}, conn.SetReadDeadline(deadline)
+	conn.SetPingHandler(func(payload string) error { // the library's, and weighed
+		t.add(line{"down", "(ping)"}, []byte(payload))
+		t.add(line{"up", "(pong)"}, []byte(payload))
+		return conn.WriteControl(websocket.PongMessage, []byte(payload), deadline)
+	})
+	return &weighedPhone{ws: conn, codec: codec, clock: clock, all: t, name: claims.Actor.ID}, conn.SetReadDeadline(deadline)
 }
 
 func (p *weighedPhone) close() { _ = p.ws.Close() } // nobody is left to be told
@@ -423,8 +453,13 @@ func (p *weighedPhone) reach(state dispatch.State) error {
 }
 
 func (p *weighedPhone) hello(lean bool) error {
-	return errors.Join(p.say(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli(), Client: "village-app/1.5", Lean: lean, Confirms: lean, Device: "phone-5f3a9c"}),
+	return errors.Join(p.say(wire.TypeHello, "", wire.Hello{NowMS: p.clock.now().UnixMilli(), Client: "village-app/1.5", Lean: lean, Confirms: lean, Device: "phone-5f3a9c"}),
 		p.until(wire.TypeTruth))
+}
+
+// settle reads all that is on its way.
+func (p *weighedPhone) settle() error {
+	return errors.Join(p.say(wire.TypePing, "", wire.Ping{}), p.until(wire.TypePong))
 }
 
 // command sends a command and reads up to its answer.
@@ -434,7 +469,7 @@ func (p *weighedPhone) command(t wire.Type, body any) error {
 }
 
 func (p *weighedPhone) position() error {
-	return p.say(wire.TypePosition, "", wire.Position{Lat: 25.915021, Lon: 109.169877, Datum: wire.DatumWGS84, At: time.Now().UnixMilli(),
+	return p.say(wire.TypePosition, "", wire.Position{Lat: 25.915021, Lon: 109.169877, Datum: wire.DatumWGS84, At: p.clock.now().UnixMilli(),
 		AccuracyM: wire.Some(6.5), HeadingDeg: wire.Some(241), SpeedMPS: wire.Some(9.7)})
 }
 

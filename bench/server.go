@@ -24,6 +24,7 @@ type benchParts struct {
 	ledger dispatch.Ledger
 	mirror dispatch.Mirror
 	hub    func(*ws.Config)        // changes the hub's configuration
+	now    func() time.Time        // the clock of both; nil: this machine's
 	area   func(ws.Area) ws.Area   // stands before the engine
 	extra  map[string]http.Handler // served beside the hub
 }
@@ -54,6 +55,7 @@ func newBenchServer(ctx context.Context, parts benchParts) (*benchServer, error)
 	cfg.Auth = ws.Keys{key}
 	cfg.Areas = func(id geo.AreaID) (ws.Area, bool) { return area, id == benchArea }
 	cfg.Gazetteer, cfg.Log, cfg.Registerer = villages, quiet, registry
+	cfg.Now = parts.now
 	if parts.hub != nil {
 		parts.hub(&cfg)
 	}
@@ -61,7 +63,7 @@ func newBenchServer(ctx context.Context, parts benchParts) (*benchServer, error)
 	if err != nil {
 		return nil, err
 	}
-	engine, err := dispatch.NewEngine(dispatch.EngineConfig{Area: &geo.Area{ID: benchArea}, Rules: dispatch.DefaultRules(), Router: geo.NewCrow(),
+	engine, err := dispatch.NewEngine(dispatch.EngineConfig{Now: parts.now, Area: &geo.Area{ID: benchArea}, Rules: dispatch.DefaultRules(), Router: geo.NewCrow(),
 		Ledger: parts.ledger, Mirror: parts.mirror, Teller: hub.Teller(benchArea), Metrics: dispatch.NewMetrics(registry), Log: quiet})
 	if err != nil {
 		hub.Close()

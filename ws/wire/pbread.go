@@ -107,7 +107,7 @@ func (s *pbShape) read(b []byte, v reflect.Value) *Error {
 		f := &s.fields[i]
 		switch {
 		case f.kind == pbImplied:
-			v.Field(f.index).SetString(DatumWGS84)
+			v.Field(f.index).SetString(f.usual())
 		case f.listed && (f.kind == pbStrings || f.kind == pbMessages):
 			v.Field(f.index).Set(reflect.MakeSlice(s.typ.Field(f.index).Type, 0, 0))
 		case f.listed && f.kind == pbCounts:

@@ -61,7 +61,7 @@ const (
 	pbDouble             // double
 	pbPoint              // fixed64: lat in the upper half and lon, the next member, in the lower, both in millionths
 	pbWord               // an enum, or a text beside it
-	pbImplied            // a datum that is absent when it is WGS-84
+	pbImplied            // a text that is absent when it is the usual one: WGS-84, or the protocol
 	pbOffer              // the number of an offer of the trip, or a text beside it
 	pbRaw                // bytes that are base64url in JSON, or a text beside it
 	pbRaws               // a list of such
@@ -151,7 +151,7 @@ func addPBObjects(add func(any, string)) {
 // addPBServer adds what the server sends and is not within another message.
 func addPBServer(add func(any, string)) {
 	add(Board{}, `at 1, area 2, counts 3, waiting 4, driving 5, ended 6, drivers 7, on_duty 8, free 9, silent 10, roads 11, latency 12`)
-	add(Welcome{}, "session 1, role 2 Role, id 3, area 4, server_time 5, heartbeat_s 6, max_frame_bytes 7, protocol 8")
+	add(Welcome{}, "session 1, role 2 Role, id 3, area 4, server_time 5, heartbeat_s 6, max_frame_bytes 7, protocol 8 implied")
 	add(Truth{}, "at 1, trips 2, same 3, duty 4, offer 5")
 	add(Done{}, "trip 1, version 2, state 3 State")
 	add(Refused{}, "kind 1 Kind, code 2, say 3, field 4, retry_after_ms 5, trip 6")
@@ -247,6 +247,14 @@ func parsePBShape(known map[reflect.Type]*pbShape, t reflect.Type, members strin
 		}
 	}
 	return s
+}
+
+// usual is what an absent pbImplied says.
+func (f *pbField) usual() string {
+	if f.member == "datum" {
+		return DatumWGS84
+	}
+	return Protocol
 }
 
 // besideOf finds the member that values of a kind are told by.

@@ -190,7 +190,7 @@ func (f *pbField) appendWord(b []byte, word string, within reflect.Value) ([]byt
 			return appendPBVarint(b, f.number, uint64(i)), nil
 		}
 	case pbImplied:
-		if word == DatumWGS84 {
+		if word == f.usual() {
 			return b, nil
 		}
 		return appendPBString(b, f.number, word)
