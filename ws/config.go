@@ -29,6 +29,15 @@ type Config struct {
 	// included. Beyond it an upgrade is answered with 503, or, for a browser, which
 	// cannot see that, with close 4014. 1 to 1,000,000; 50,000.
 	MaxConnections int
+	// HandshakesPerSecond and HandshakeBurst bound the upgrades that are let in: in the
+	// long run, and at once. Beyond that an upgrade is answered with 503 and a time to come
+	// again, or, for a browser, with close 4014. 1 to 100,000 and 1 to 1,000,000; 1,000
+	// and 2,000: 15,000 phones are back within a quarter of a minute.
+	HandshakesPerSecond int
+	HandshakeBurst      int
+	// MaxGreeting bounds the connections whose hello has not come; beyond it the same is
+	// answered. 1 to 1,000,000; 10,000.
+	MaxGreeting int
 	// DriverConnections and PartyConnections bound the connections of one driver and
 	// of one passenger, agent or operator. The newest wins: the oldest is closed
 	// with 4504. 1 to 16; 1 and 4.
@@ -95,22 +104,25 @@ type Config struct {
 // DefaultConfig returns the limits above. They suit phones on a mountain county's network.
 func DefaultConfig() Config {
 	return Config{
-		MaxConnections:    50_000,
-		DriverConnections: 1,
-		PartyConnections:  4,
-		FramesPerSecond:   wire.FramesPerSecond,
-		FrameBurst:        wire.FrameBurst,
-		MaxMalformed:      10,
-		MaxWaiting:        16,
-		LaneFrames:        256,
-		LaneBytes:         1 << 20,
-		LooseFrames:       256,
-		HelloWait:         wire.HelloWait,
-		PingEvery:         wire.PingEvery,
-		SilentAfter:       wire.SilentAfter,
-		FrameWait:         10 * time.Second,
-		WriteWait:         10 * time.Second,
-		Linger:            5 * time.Second,
+		MaxConnections:      50_000,
+		HandshakesPerSecond: 1_000,
+		HandshakeBurst:      2_000,
+		MaxGreeting:         10_000,
+		DriverConnections:   1,
+		PartyConnections:    4,
+		FramesPerSecond:     wire.FramesPerSecond,
+		FrameBurst:          wire.FrameBurst,
+		MaxMalformed:        10,
+		MaxWaiting:          16,
+		LaneFrames:          256,
+		LaneBytes:           1 << 20,
+		LooseFrames:         256,
+		HelloWait:           wire.HelloWait,
+		PingEvery:           wire.PingEvery,
+		SilentAfter:         wire.SilentAfter,
+		FrameWait:           10 * time.Second,
+		WriteWait:           10 * time.Second,
+		Linger:              5 * time.Second,
 	}
 }
 
@@ -118,6 +130,9 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	errs := []error{
 		within("connections", c.MaxConnections, 1, 1_000_000),
+		within("handshakes a second", c.HandshakesPerSecond, 1, 100_000),
+		within("handshakes at once", c.HandshakeBurst, 1, 1_000_000),
+		within("connections without a hello", c.MaxGreeting, 1, 1_000_000),
 		within("connections of a driver", c.DriverConnections, 1, 16),
 		within("connections of a party", c.PartyConnections, 1, 16),
 		within("frames a second", c.FramesPerSecond, 1, 1_000),

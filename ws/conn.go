@@ -37,6 +37,7 @@ type conn struct {
 	peerClosed  bool   // the client's close frame came
 	broken      string // why the reader ended, when it was neither side's wish
 	over        bool   // nothing more can be read
+	greeted     bool   // its hello was accepted
 
 	// Written by the reader, read by the sweeper. Uptime in ms.
 	heard  atomic.Int64 // when the last frame came in whole
@@ -152,7 +153,7 @@ func (c *conn) end(panicked any) {
 		<-busy
 	}
 	h.farewell(c, p)
-	h.leave(c.turned)
+	h.leave(c.turned, c.greeted)
 }
 
 // sayGone tells an area that a party has gone, if it has no connection that belongs to

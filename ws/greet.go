@@ -75,6 +75,7 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 	h := c.hub
 	c.began = now.wall
 	c.party.Store(p)
+	h.greeted(c)
 	h.metrics.connections[p.role].Inc()
 	h.connected[p.role].Add(1)
 	for _, old := range h.directory.add(c, p.actor, h.cfg.partyLimit(p.actor.Role)) {

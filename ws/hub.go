@@ -41,12 +41,14 @@ type Hub struct {
 	connected [4]atomic.Int64 // in the order of roles
 	running   sync.WaitGroup  // readers
 
-	mu       sync.Mutex // guards the following fields
-	count    int        // connections within the limit
-	turned   int        // connections beyond it, which are only told so
-	stopping bool
-	cut      bool          // stopping, and nobody is waited for any more
-	retry    time.Duration // for those who come while stopping
+	mu        sync.Mutex // guards the following fields
+	count     int        // connections within the limit
+	turned    int        // connections beyond it, which are only told so
+	greeting  int        // of count, those without a hello
+	admission admission
+	stopping  bool
+	cut       bool          // stopping, and nobody is waited for any more
+	retry     time.Duration // for those who come while stopping
 }
 
 // moment is one reading of the clocks: wall, by the clock that all servers share, for
@@ -175,48 +177,11 @@ func (h *Hub) shut(area geo.AreaID, who dispatch.Actor, out dispatch.ShutOut) {
 	}
 }
 
-// enter counts a connection in, unless the hub is full or stopping.
-func (h *Hub) enter() bool {
+// isStopping says that nobody is let in any more.
+func (h *Hub) isStopping() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.stopping || h.count >= h.cfg.MaxConnections {
-		return false
-	}
-	h.count++
-	h.running.Add(1)
-	return true
-}
-
-// turnAway counts a connection in that is only told that there is no room. It is
-// for browsers, which do not show their page the status of a failed upgrade.
-func (h *Hub) turnAway(r *http.Request) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if r.Header.Get("Origin") == "" || h.stopping || h.turned >= maxTurned {
-		return false
-	}
-	h.turned++
-	h.running.Add(1)
-	return true
-}
-
-// leave counts a connection out. It is the last thing that a reader does.
-func (h *Hub) leave(turned bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if turned {
-		h.turned--
-	} else {
-		h.count--
-	}
-	h.running.Done()
-}
-
-// isStopping says that nobody is let in any more, and when to come back.
-func (h *Hub) isStopping() (retry time.Duration, stopping bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.retry, h.stopping
+	return h.stopping
 }
 
 // isCut says that the hub waits for nobody any more.

@@ -5,9 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -18,53 +16,63 @@ import (
 // ServeHTTP takes an upgrade. Whoever is not let in gets a JSON body like that of
 // a refused frame; whoever is, a connection that outlives the request.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	bearer, spoken, ok := h.letIn(w, r)
+	spoken, ok := h.proper(w, r)
 	if !ok {
 		return
 	}
-	turned := false
-	if !h.enter() {
-		h.metrics.handshake("full")
-		if turned = h.turnAway(r); !turned {
-			w.Header().Set("Retry-After", "30")
-			answer(w, http.StatusServiceUnavailable, "server_full", "No room at present. Come back later.")
+	turned, comeAgain, ok := h.admit(w, r)
+	if !ok {
+		return
+	}
+	var bearer *party
+	if !turned {
+		if bearer, ok = h.bearer(w, r); !ok {
+			h.leave(turned, false)
 			return
 		}
 	}
 	ws, err := h.upgrader.Upgrade(w, r, http.Header{"Sec-Websocket-Protocol": {codecs[spoken].Subprotocol()}})
 	if err != nil {
 		h.metrics.handshake("bad_upgrade")
-		h.leave(turned)
+		h.leave(turned, false)
 		return
 	}
-	h.open(ws, spoken, bearer, turned)
+	c := h.open(ws, spoken, turned)
+	if turned {
+		c.sendBack(comeAgain)
+	}
+	go c.begin(bearer)
 }
 
-// letIn judges an upgrade before anything is spent on it, and answers if it is not
-// let in. bearer is who the token named, nil when it is to come in the hello.
-func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, spoken uint8, ok bool) {
-	no := func(result string, status int, code, say string) (*party, uint8, bool) {
-		h.metrics.handshake(result)
-		answer(w, status, code, say)
-		return nil, 0, false
-	}
-	if retry, stopping := h.isStopping(); stopping {
-		w.Header().Set("Retry-After", strconv.Itoa(int(max(retry, time.Second)/time.Second)))
-		return no("draining", http.StatusServiceUnavailable, "draining", "The server is about to stop. Come back later.")
-	}
+// proper judges the form of an upgrade, before anything is spent on it, and answers if it is not
+// let in.
+func (h *Hub) proper(w http.ResponseWriter, r *http.Request) (spoken uint8, ok bool) {
 	spoken, ok = codecFor(r)
 	switch {
 	case !websocket.IsWebSocketUpgrade(r):
 		w.Header().Set("Upgrade", "websocket")
-		return no("bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
+		return 0, h.turnDown(w, "bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
 	case !h.originAllowed(r):
-		return no("origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
+		return 0, h.turnDown(w, "origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
 	case !ok:
-		return no("subprotocol", http.StatusBadRequest, "subprotocol", "Ask for the subprotocol "+wire.Subprotocol+".")
+		return 0, h.turnDown(w, "subprotocol", http.StatusBadRequest, "subprotocol", "Ask for the subprotocol "+wire.Subprotocol+".")
 	}
+	return spoken, true
+}
+
+// turnDown counts and answers an upgrade that will not be let in as it is. It returns false.
+func (h *Hub) turnDown(w http.ResponseWriter, result string, status int, code, say string) bool {
+	h.metrics.handshake(result)
+	answer(w, status, code, say)
+	return false
+}
+
+// bearer returns who the upgrade's token names, nil when it is to come in the hello, or answers
+// that it is no good.
+func (h *Hub) bearer(w http.ResponseWriter, r *http.Request) (bearer *party, ok bool) {
 	token, given := bearerOf(r)
 	if !given {
-		return nil, spoken, true
+		return nil, true
 	}
 	p, failed := h.authenticate(token)
 	if failed != nil {
@@ -73,14 +81,14 @@ func (h *Hub) letIn(w http.ResponseWriter, r *http.Request) (bearer *party, spok
 		if failed.status() == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="cuntong"`)
 		}
-		return no("token", failed.status(), failed.word(), failed.Error())
+		return nil, h.turnDown(w, "token", failed.status(), failed.word(), failed.Error())
 	}
-	return p, spoken, true
+	return p, true
 }
 
-// open begins the life of a connection. The handler returns at once, so that the
-// server's buffers for the request are free.
-func (h *Hub) open(ws *websocket.Conn, spoken uint8, bearer *party, turned bool) {
+// open makes a connection of a socket. Its reader is started by the handler, which then returns,
+// so that the server's buffers for the request are free.
+func (h *Hub) open(ws *websocket.Conn, spoken uint8, turned bool) *conn {
 	if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // without it the connection only costs more
 	}
@@ -92,11 +100,9 @@ func (h *Hub) open(ws *websocket.Conn, spoken uint8, bearer *party, turned bool)
 	ws.SetPongHandler(c.onPong)
 	ws.SetCloseHandler(c.onClose)
 	h.roster.add(c)
-	_, stopping := h.isStopping()
 	switch {
 	case turned:
-		c.finish(wire.CloseFull, true)
-	case stopping: // since it was let in; whoever stops the hub may have missed it in the roster
+	case h.isStopping(): // since it was let in; whoever stops the hub may have missed it in the roster
 		c.finish(wire.CloseGoingAway, true)
 	default:
 		h.metrics.handshake("ok")
@@ -104,7 +110,7 @@ func (h *Hub) open(ws *websocket.Conn, spoken uint8, bearer *party, turned bool)
 	if h.isCut() {
 		_ = ws.Close() // the reader finds out
 	}
-	go c.begin(bearer)
+	return c
 }
 
 // originAllowed keeps pages of other sites out. The browser sends the origin; a

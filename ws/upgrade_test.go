@@ -40,9 +40,6 @@ func (w *world) tryUpgrade(change func(http.Header, *websocket.Dialer)) (int, ht
 
 func TestUpgradeRefused(t *testing.T) {
 	w := newWorld(t)
-	bearer := func(token string) func(http.Header, *websocket.Dialer) {
-		return func(h http.Header, _ *websocket.Dialer) { h.Set("Authorization", "Bearer "+token) }
-	}
 	elsewhere := claimsOf(driver1)
 	elsewhere.Area = "elsewhere"
 	expired, err := mintAt(w.key, claimsOf(driver1), time.Now().Add(-time.Hour), time.Minute)
@@ -123,7 +120,7 @@ func TestServerFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &phone{t: t, ws: ws, frames: make(chan wire.ServerFrame, 16), ended: make(chan struct{})}
+	browser := &phone{t: t, ws: ws, codec: w.codec, frames: make(chan wire.ServerFrame, 16), ended: make(chan struct{})}
 	t.Cleanup(browser.hangUp)
 	browser.listen()
 	_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"t":"hello","b":{"now_ms":1}}`)) // fails when the close was quicker

@@ -91,15 +91,19 @@ func (f rulesFlags) rules() dispatch.Rules {
 
 // limitFlags are the limits of connections as flags.
 type limitFlags struct {
-	Connections  int           `default:"50000" help:"Connections at once; beyond, upgrades are answered with 503."`
-	FramesPerSec int           `default:"20" help:"Frames a second a connection may send in the long run."`
-	FrameBurst   int           `default:"60" help:"Frames a connection may send at once."`
-	PingEvery    time.Duration `default:"25s" help:"Time between two heartbeats."`
-	SilentAfter  time.Duration `default:"60s" help:"A connection not heard of for so long is closed."`
+	Connections    int           `default:"50000" help:"Connections at once; beyond, upgrades are answered with 503."`
+	Handshakes     int           `default:"1000" help:"Upgrades a second that are let in, in the long run. Beyond, they are answered with 503 and a time to come again, each its own."`
+	HandshakeBurst int           `default:"2000" help:"Upgrades that are let in at once."`
+	Greeting       int           `default:"10000" help:"Connections that have not said hello yet; beyond, upgrades are answered with 503."`
+	FramesPerSec   int           `default:"20" help:"Frames a second a connection may send in the long run."`
+	FrameBurst     int           `default:"60" help:"Frames a connection may send at once."`
+	PingEvery      time.Duration `default:"25s" help:"Time between two heartbeats."`
+	SilentAfter    time.Duration `default:"60s" help:"A connection not heard of for so long is closed."`
 }
 
 func (f limitFlags) apply(c *ws.Config) {
 	c.MaxConnections, c.FramesPerSecond, c.FrameBurst = f.Connections, f.FramesPerSec, f.FrameBurst
+	c.HandshakesPerSecond, c.HandshakeBurst, c.MaxGreeting = f.Handshakes, f.HandshakeBurst, f.Greeting
 	c.PingEvery, c.SilentAfter = f.PingEvery, f.SilentAfter
 }
 

@@ -57,7 +57,7 @@ var closeCodes = []CloseInfo{
 	{CloseNoHello, "no hello", true, time.Second, "Send hello within 5 s of connecting."},
 	{CloseSilent, "silent", true, 0, "Nothing was heard of you for 60 s. Come back with the usual back-off."},
 	{CloseFlood, "too many frames", true, 10 * time.Second, "You sent more than the rate allows. Slow down before you come back."},
-	{CloseFull, "server full", true, 30 * time.Second, "No room at present. Come back later."},
+	{CloseFull, "server full", true, 30 * time.Second, "No room at present, or too many connect at once. Come back after the come_back_after_ms of the drain frame, or later."},
 	{CloseBadToken, "bad token", false, 0, "The token is missing, malformed or not signed by this server. Sign in again."},
 	{CloseProtocol, "protocol broken", false, 0, "Hello was missing or came twice, or too many frames were malformed. This is a mistake in the client."},
 	{CloseSignedOut, "signed out", false, 0, "You have signed out, here or everywhere. Sign in again."},
