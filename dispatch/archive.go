@@ -33,6 +33,15 @@ func (l *endedTrips) add(seq Seq, at Instant, t *Trip) {
 	}
 }
 
+// amend takes a trip that has been paid or measured since it ended. One that is in the
+// archive already is there again, as it is now: of two entries the later counts.
+func (l *endedTrips) amend(seq Seq, at Instant, t *Trip) {
+	if i := slices.IndexFunc(l.trips, func(e EndedTrip) bool { return e.Trip == t.ID }); i >= 0 {
+		l.trips = slices.Delete(l.trips, i, i+1)
+	}
+	l.add(seq, at, t)
+}
+
 // archive puts the trips that have ended into the archive, as far as it takes them.
 func (e *Engine) archive(ctx context.Context) error {
 	e.metrics.archived.WithLabelValues("dropped").Add(float64(e.ended.dropped))

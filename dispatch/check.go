@@ -24,6 +24,7 @@ func (c *Core) Check() error {
 	}
 	c.checkDerived(fail)
 	c.checkSoft(fail)
+	c.checkTracks(fail)
 	c.checkBorders(fail)
 	c.checkShut(fail)
 	return errors.Join(broken...)
@@ -49,6 +50,7 @@ func (c *Core) checkTrip(id TripID, t *Trip, fail func(string, ...any)) {
 		}
 	}
 	checkDeeds(t, fail)
+	checkCash(t, fail)
 	entry := c.deadlines.at[id]
 	switch {
 	case t.State.Open() && (entry == nil || entry.at != t.Deadline || t.Deadline == 0):

@@ -39,10 +39,11 @@ type Core struct {
 	queue     queue
 	gathering []TripID // requested trips that wait a moment for others to compete with
 	deadlines deadlines
-	parties   map[Actor][]TripID // trips in memory of each booker and traveller, in the order requested
-	booked    map[Actor]int      // open trips of each booker
-	ended     []TripID           // ended trips still in memory, oldest first
-	counts    map[State]int      // trips in memory by state
+	parties   map[Actor][]TripID    // trips in memory of each booker and traveller, in the order requested
+	booked    map[Actor]int         // open trips of each booker
+	ended     []TripID              // ended trips still in memory, oldest first
+	counts    map[State]int         // trips in memory by state
+	drove     map[DriverID][]TripID // completed trips in memory of each driver, oldest end first
 
 	// Soft: where drivers are.
 	fixes map[DriverID]*fixed
@@ -52,6 +53,10 @@ type Core struct {
 	busy  *geo.Index[DriverID] // drivers with a plan who are heard of, at its last stop
 	// forgotten are the drivers whose position was dropped and is yet to be unshown.
 	forgotten []DriverID
+
+	// Soft: where trips went.
+	paths      map[TripID]*path
+	endedPaths []TripID // those of them that have ended, first end first
 
 	// Soft: what neighbours are being asked, for waiting trips.
 	inquiries map[TripID]*inquiry
@@ -81,6 +86,8 @@ type Core struct {
 
 	// watchEnd, when set, sees every trip as it ends, by which fact and when.
 	watchEnd func(seq Seq, at Instant, t *Trip)
+	// watchAmend, when set, sees an ended trip that has been paid or measured since.
+	watchAmend func(seq Seq, at Instant, t *Trip)
 
 	// watchContest, when set, sees every contest as it is decided.
 	watchContest func(trips []*Trip, options [][]option, cost [][]int64, result assignment)
@@ -100,6 +107,8 @@ type Outcome struct {
 	Waits []Instant
 	// ETAErrors are by how much the drivers who arrived came at another time than promised.
 	ETAErrors []time.Duration
+	// Tracked says what came of each position from the dark, for measuring.
+	Tracked []TrackResult
 	// Contests describes the contests decided, for measuring.
 	Contests []Contest
 	// Ignored says why a position was not taken, or is empty.
@@ -161,6 +170,8 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 		parties:    map[Actor][]TripID{},
 		booked:     map[Actor]int{},
 		counts:     map[State]int{},
+		drove:      map[DriverID][]TripID{},
+		paths:      map[TripID]*path{},
 		fixes:      map[DriverID]*fixed{},
 		free:       geo.NewIndex[DriverID](),
 		busy:       geo.NewIndex[DriverID](),
@@ -231,6 +242,8 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 		r.tick()
 	case Hello:
 		r.hello(in)
+	case Tracked:
+		r.tracked(in)
 	case AskRoute:
 		r.route(in)
 	case AskNearby:
@@ -309,6 +322,7 @@ func (r *run) record(body FactBody, cause *Cause) {
 	before := c.bonds(body)
 	c.fold(f)
 	r.out.Facts = append(r.out.Facts, f)
+	c.trace(body)
 	r.after(body, before)
 }
 

@@ -27,6 +27,8 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 		return c.decideStart(now, in)
 	case Complete:
 		return c.decideComplete(now, in)
+	case Paid:
+		return c.decidePaid(now, in)
 	case Release:
 		return c.decideRelease(now, in)
 	case Cancel:
@@ -186,7 +188,7 @@ func (c *Core) decideComplete(now Instant, in Complete) ([]FactBody, *Refusal) {
 	if refusal != nil {
 		return nil, refusal
 	}
-	return []FactBody{TripCompleted{Trip: t.ID, Deed: deed}}, nil
+	return []FactBody{TripCompleted{Trip: t.ID, Deed: deed, DrivenM: c.driven(t, deed.at(now))}}, nil
 }
 
 // driving finds the trip that by is bound to.

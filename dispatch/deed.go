@@ -205,3 +205,25 @@ func checkDeeds(t *Trip, fail func(string, ...any)) {
 		fail("trip %s is %s, and somebody has done something for it", t.ID, t.State)
 	}
 }
+
+// deedIn is the deed that a fact tells of; the zero Deed when it tells of none.
+func deedIn(body FactBody) Deed {
+	switch b := body.(type) {
+	case DriverArrived:
+		return b.Deed
+	case RideStarted:
+		return b.Deed
+	case TripCompleted:
+		return b.Deed
+	case TripReleased:
+		return b.Deed
+	case TripCancelled:
+		return b.Deed
+	case TripPaid:
+		return b.Deed
+	}
+	return Deed{}
+}
+
+// deedCodes are why something that was done in the dark is refused, for measuring.
+var deedCodes = []string{"deed_too_old", "deed_out_of_order", "deed_too_early", "trip_taken", "given_to_another"}

@@ -195,6 +195,8 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"driver_admitted":  readBody[DriverAdmitted],
 	"trip_recovered":   readBody[TripRecovered],
 	"trip_reclaimed":   readBody[TripReclaimed],
+	"trip_measured":    readBody[TripMeasured],
+	"trip_paid":        readBody[TripPaid],
 
 	"party_barred":     readBody[PartyBarred],
 	"bar_lifted":       readBody[BarLifted],

@@ -69,6 +69,8 @@ func oneOfEach() []Fact {
 		PartyBarred{Party: Actor{Role: RolePassenger, ID: "p9"}, Until: 90_000, By: Actor{Role: RoleOperator, ID: "o1"}, Reason: "forty orders"},
 		BarLifted{Party: Actor{Role: RolePassenger, ID: "p9"}, By: Actor{Role: RoleOperator, ID: "o1"}},
 		PartySignedOut{Party: Actor{Role: RoleDriver, ID: "d1"}, UpTo: 80_000},
+		TripMeasured{Trip: "t1", DrivenM: 64_870},
+		TripPaid{Trip: "t1", Fen: 1200, By: Actor{Role: RoleDriver, ID: "d1"}, Deed: Deed{DoneAt: 930, DeedSeq: 20}},
 	)
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

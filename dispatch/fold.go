@@ -73,6 +73,10 @@ func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
 		return t.State.HasDriver()
 	case TripReclaimed:
 		return c.mayReclaim(t, b.Driver) && (c.drivers[b.Driver].Offer == "" || c.drivers[b.Driver].Offer == t.ID)
+	case TripMeasured:
+		return t.State == Completed
+	case TripPaid:
+		return t.State.HasDriver() || t.State == Completed
 	case TripRecovered:
 		return b.Version > t.Version && (b.State == "" || c.mayRecover(t, b.State, b.Driver))
 	}
@@ -111,6 +115,10 @@ func TripOf(body FactBody) (TripID, State) {
 		return b.Trip, Unserved
 	case TripReclaimed:
 		return b.Trip, Assigned
+	case TripMeasured:
+		return b.Trip, ""
+	case TripPaid:
+		return b.Trip, ""
 	case TripRecovered:
 		return b.Trip, b.State
 	}
@@ -207,6 +215,12 @@ func (c *Core) foldTrip(f Fact) {
 		c.foldEnd(t, next, f.At, f.At, Actor{Role: RoleSystem}, b.Why)
 	case TripReclaimed:
 		c.foldReclaimed(t, b)
+	case TripMeasured:
+		t.DrivenM = b.DrivenM
+		c.amended(t, f.At)
+	case TripPaid:
+		t.foldPaid(b)
+		c.amended(t, f.At)
 	case TripRecovered:
 		c.foldRecovered(t, f.At, b)
 	}
@@ -284,6 +298,13 @@ func (c *Core) foldEnd(t *Trip, next State, at, done Instant, by Actor, why Reas
 	c.retire(t)
 }
 
+// amended shows a trip that has ended anew to whoever saw it end.
+func (c *Core) amended(t *Trip, at Instant) {
+	if c.watchAmend != nil && !t.State.Open() {
+		c.watchAmend(c.seq, at, t)
+	}
+}
+
 // unbind takes the stops of a trip out of its driver's plan.
 func (c *Core) unbind(driver DriverID, trip TripID) {
 	d := c.drivers[driver]
@@ -352,6 +373,7 @@ func (t *Trip) parties() []Actor {
 func (c *Core) retire(t *Trip) {
 	c.leaveBooked(t.Order.Booker)
 	c.ended = append(c.ended, t.ID)
+	c.drives(t)
 	for len(c.ended) > c.rules.KeepEnded {
 		c.forgetTrip(c.trips[c.ended[0]])
 		c.ended = c.ended[1:]
@@ -367,6 +389,7 @@ func (c *Core) leaveBooked(booker Actor) {
 func (c *Core) forgetTrip(t *Trip) {
 	c.counts[t.State]--
 	delete(c.trips, t.ID)
+	c.forgetWay(t)
 	for _, who := range t.parties() {
 		c.parties[who] = without(c.parties[who], t.ID)
 		if len(c.parties[who]) == 0 {

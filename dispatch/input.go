@@ -140,13 +140,8 @@ type Tracked struct {
 	Fixes []Fix
 }
 
-// Bounds of what is told of the dark.
-const (
-	// MaxFen bounds the cash of one payment: ten thousand yuan.
-	MaxFen = 1_000_000
-	// MaxTrack bounds the positions of one [Tracked].
-	MaxTrack = 60
-)
+// MaxTrack bounds the positions of one [Tracked].
+const MaxTrack = 60
 
 // Watch asks for the board: an operator's view of the whole area. It changes nothing.
 type Watch struct {

@@ -21,6 +21,8 @@ type Metrics struct {
 	tripsEnded      *prometheus.CounterVec
 	waitToPickup    prometheus.Histogram
 	etaError        prometheus.Histogram
+	deeds           *prometheus.CounterVec
+	tracked         *prometheus.CounterVec
 	refused         *prometheus.CounterVec
 	ignored         *prometheus.CounterVec
 	positionsMerged prometheus.Counter
@@ -65,9 +67,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		waitToPickup: histogram("cuntong_dispatch_request_to_arrival_seconds", "Time from a request to the driver's arrival at the pickup.", secondsLong),
 		etaError: histogram("cuntong_dispatch_pickup_eta_error_seconds",
 			"How far the arrival at the pickup was from when it was promised, either way, by when the driver came and not by when that was known.", secondsLong),
+		deeds: counterVec("cuntong_dispatch_deeds_total",
+			"What drivers reported later than they did it, by what came of it: late (accepted), reclaimed (a trip was his again), or why it was refused.", "result"),
+		tracked: counterVec("cuntong_dispatch_track_positions_total",
+			"Positions from the dark, by what came of them: merged into the way of a trip, known already, outside of any trip, old (more than a day), out_of_range.", "result"),
 		refused:    counterVec("cuntong_dispatch_refused_total", "Commands that the core refused, by kind.", "kind"),
 		ignored:    counterVec("cuntong_dispatch_positions_dropped_total", "Positions that were not taken, by reason; merged ones were overtaken by a newer one while they waited.", "reason"),
-		shed:       counterVec("cuntong_dispatch_shed_total", "Inputs that were not taken in, by class (critical, hello, create, view) and reason: nothing can be recorded, too many wait, or it would wait too long.", "class", "reason"),
+		shed:       counterVec("cuntong_dispatch_shed_total", "Inputs that were not taken in, by class (critical, hello, create, track, view) and reason: nothing can be recorded, too many wait, or it would wait too long.", "class", "reason"),
 		append:     histogram("cuntong_dispatch_append_seconds", "Time to have one batch of facts recorded, retries included.", secondsMiddle),
 		batchFacts: histogram("cuntong_dispatch_append_facts", "Facts in one batch.", prometheus.ExponentialBuckets(1, 2, 10)),
 		ledgerRetries: prometheus.NewCounter(prometheus.CounterOpts{Name: "cuntong_dispatch_ledger_retries_total",
@@ -86,7 +92,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			"Receipts that phones gave back, by what came of them: known, behind_lifted and recovered (the ledger had lost something, which was put right), conflict and unknown (it could not be).", "result"),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
-	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.etaError, m.refused,
+	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.etaError, m.deeds, m.tracked, m.refused,
 		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped,
 		m.mends, m.archived, m.borders, m.receipts, gauges{m})
 	return m
@@ -130,17 +136,29 @@ func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
 	for _, off := range out.ETAErrors {
 		m.etaError.Observe(off.Seconds())
 	}
+	for _, result := range out.Tracked {
+		m.tracked.WithLabelValues(string(result)).Inc()
+	}
 	for _, f := range out.Facts {
 		m.fact(f)
 	}
 	for _, n := range out.Notices {
 		if no, ok := n.Body.(Refused); ok {
 			m.refused.WithLabelValues(string(no.Refusal.Kind)).Inc()
+			if slices.Contains(deedCodes, no.Refusal.Code) {
+				m.deeds.WithLabelValues(no.Refusal.Code).Inc()
+			}
 		}
 	}
 }
 
 func (m *Metrics) fact(f Fact) {
+	switch _, reclaimed := f.Body.(TripReclaimed); {
+	case reclaimed:
+		m.deeds.WithLabelValues("reclaimed").Inc()
+	case deedIn(f.Body).DoneAt != 0:
+		m.deeds.WithLabelValues("late").Inc()
+	}
 	switch b := f.Body.(type) {
 	case OfferMade:
 		m.offers.WithLabelValues("made").Inc()

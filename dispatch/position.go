@@ -51,6 +51,7 @@ const rescanAfter geo.Meters = 300
 
 // moved takes a driver's newest position.
 func (r *run) moved(in Moved) {
+	r.core.follows(in.Fix)
 	if r.out.Ignored = r.place(in.Fix); r.out.Ignored != "" {
 		return
 	}

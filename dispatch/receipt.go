@@ -200,6 +200,8 @@ func (c *Core) foldRecovered(t *Trip, at Instant, b TripRecovered) {
 		}
 		c.foldEnd(t, b.State, at, at, by, why)
 		if b.Driver != "" && b.Driver != t.Driver {
+			c.forgetWay(t)
+			t.unassign()
 			t.Driver, t.Vehicle = b.Driver, Vehicle{} // his vehicle is not known
 		}
 	}

@@ -81,6 +81,7 @@ func (c *Core) Restore(data []byte) error {
 	for _, t := range s.Ended {
 		c.leaveBooked(t.Order.Booker)
 		c.ended = append(c.ended, t.ID)
+		c.drives(t)
 	}
 	for _, t := range s.Open {
 		c.deadlines.set(t.ID, t.Deadline)

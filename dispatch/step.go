@@ -11,7 +11,7 @@ const batchFull = MaxBatchFacts / 2
 // share is how much of the core's time the inputs of a class have in one step at
 // least. What is left over waits for the next step, behind what is critical then.
 // Critical inputs have as much as they need.
-var share = [classes]time.Duration{critical: time.Second, greeting: 5 * time.Millisecond, creation: 10 * time.Millisecond, viewing: 2 * time.Millisecond}
+var share = [classes]time.Duration{critical: time.Second, greeting: 5 * time.Millisecond, creation: 10 * time.Millisecond, mending: 2 * time.Millisecond, viewing: 2 * time.Millisecond}
 
 // Positions have their share too. While more is asked for than one step can do they
 // have less, but always a few: a county whose drivers are nowhere serves nobody.

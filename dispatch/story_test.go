@@ -66,6 +66,9 @@ func factStory(body FactBody) string {
 	case RideStarted:
 		return fmt.Sprintf("the party of %s is on board", b.Trip)
 	case TripCompleted:
+		if b.DrivenM != 0 {
+			return fmt.Sprintf("%s is completed after %d m", b.Trip, b.DrivenM)
+		}
 		return fmt.Sprintf("%s is completed", b.Trip)
 	case TripReleased:
 		return fmt.Sprintf("%s is taken from its driver (%s)", b.Trip, b.Why)
@@ -90,6 +93,10 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s has the driver who was released at %s", b.To, clock(Instant(b.Transfer)))
 	case DriverAdmitted:
 		return fmt.Sprintf("%s is admitted from %s%s, on duty since %s", b.Driver, b.From, forStory(b.For), clock(b.Since))
+	case TripMeasured:
+		return fmt.Sprintf("%s was driven %d m", b.Trip, b.DrivenM)
+	case TripPaid:
+		return fmt.Sprintf("%s is paid %.2f yuan to %s", b.Trip, float64(b.Fen)/100, b.By.ID)
 	case TripReclaimed:
 		return fmt.Sprintf("%s is %s's again, who accepted it at %s", b.Trip, b.Driver, clock(b.Since))
 	case TripRecovered:
@@ -100,19 +107,7 @@ func factStory(body FactBody) string {
 
 // doneStory says when something was done that was recorded later.
 func doneStory(body FactBody) string {
-	var d Deed
-	switch b := body.(type) {
-	case DriverArrived:
-		d = b.Deed
-	case RideStarted:
-		d = b.Deed
-	case TripCompleted:
-		d = b.Deed
-	case TripReleased:
-		d = b.Deed
-	case TripCancelled:
-		d = b.Deed
-	}
+	d := deedIn(body)
 	if d.DoneAt == 0 {
 		return ""
 	}
@@ -281,6 +276,12 @@ func tripStory(v TripView) string {
 	}
 	if v.Overdue > 0 {
 		s += fmt.Sprintf(", overdue %d times", v.Overdue)
+	}
+	if v.DrivenM != 0 {
+		s += fmt.Sprintf(", %d m", v.DrivenM)
+	}
+	if v.PaidFen != 0 {
+		s += fmt.Sprintf(", paid %.2f yuan", float64(v.PaidFen)/100)
 	}
 	if v.EndedWhy != "" {
 		s += fmt.Sprintf(", by %s: %s", v.EndedBy.Role, v.EndedWhy)

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -249,6 +250,11 @@ func (s *stage) command(cmd Command, verb string, rest []string) (Input, error) 
 		return Start{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
 	case "completes":
 		return Complete{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
+	case "takes": // d1 takes 12.50 for t1
+		yuan, err := strconv.ParseFloat(rest[0], 64)
+		return Paid{Command: cmd, Trip: TripID(rest[2]), Fen: int64(math.Round(yuan * 100)), Deed: deed}, err
+	case "tracks": // d1 tracks PLACE@HH:MM:SS …
+		return s.tracks(cmd, rest)
 	case "releases":
 		return Release{Command: cmd, Trip: TripID(rest[0]), Why: Reason(rest[1]), Deed: deed}, nil
 	case "cancels":
@@ -377,4 +383,18 @@ func deedOf(words []string) (d Deed, rest []string, err error) {
 		words = words[:last]
 	}
 	return d, words, err
+}
+
+func (s *stage) tracks(cmd Command, rest []string) (Input, error) {
+	in := Tracked{Command: cmd, Driver: cmd.By.Driver()}
+	for _, word := range rest {
+		place, moment, _ := strings.Cut(word, "@")
+		point, ok := s.places[place]
+		at, err := momentOf(moment)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("%s: want PLACE@HH:MM:SS", word)
+		}
+		in.Fixes = append(in.Fixes, Fix{Driver: in.Driver, Point: point, At: at, Received: s.world.now})
+	}
+	return in, nil
 }

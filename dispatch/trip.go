@@ -172,6 +172,9 @@ type Trip struct {
 	Taken *Taken `json:"taken,omitempty"`
 	// DrivenM is how far the party was driven, in metres; 0: not known.
 	DrivenM int64 `json:"driven_m,omitempty"`
+	// PaidFen is the cash that was taken for it, in Payments pieces.
+	PaidFen  int64 `json:"paid_fen,omitempty"`
+	Payments int   `json:"payments,omitempty"`
 	// Overdue counts the deadlines missed in the present state.
 	Overdue int `json:"overdue,omitempty"`
 	// EndedBy and EndedWhy say who ended the trip and why, when it did not complete.

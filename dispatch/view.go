@@ -24,6 +24,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		ArrivedAt:   t.ArrivedAt,
 		StartedAt:   t.StartedAt,
 		DrivenM:     t.DrivenM,
+		PaidFen:     t.PaidFen,
 		Overdue:     t.Overdue,
 		Cut:         t.Cut,
 		EndedBy:     t.EndedBy,

@@ -112,7 +112,8 @@ func (w *world) pass(to Instant, each func(Outcome) error) error {
 }
 
 // checkVersions: every fact raises its trip's version by one, and an ended trip has no
-// more facts; but what a receipt puts right may raise it by more, ended or not.
+// more facts; but what a receipt puts right may raise it by more, ended or not, and a trip
+// may be paid for and measured after its end.
 func (w *world) checkVersions(facts []Fact) error {
 	for _, f := range facts {
 		id, next := TripOf(f.Body)
@@ -129,6 +130,11 @@ func (w *world) checkVersions(facts []Fact) error {
 		}
 		if b, ok := f.Body.(TripRequested); ok && b.Version > 0 { // asked for again after it was lost
 			mark.version = b.Version - 1
+		}
+		switch f.Body.(type) {
+		case TripPaid, TripMeasured: // after the end, too
+			w.last[id] = tripMark{version: mark.version + 1, ended: mark.ended}
+			continue
 		}
 		if mark.ended {
 			return fmt.Errorf("fact %d (%s) changes trip %s, which has ended", f.Seq, f.Body.kind(), id)

@@ -82,6 +82,7 @@ func wholeTrip(v *dispatch.TripView, now dispatch.Instant) wire.Trip {
 		ArrivedAt:   int64(v.ArrivedAt),
 		StartedAt:   int64(v.StartedAt),
 		DrivenM:     v.DrivenM,
+		PaidFen:     v.PaidFen,
 	}
 	if o.Traveller != (dispatch.Traveller{}) {
 		trip.Traveller = &wire.Traveller{ID: o.Traveller.ID, Name: o.Traveller.Name, Phone: o.Traveller.Phone}

@@ -175,7 +175,8 @@ func TestWordsAreTheDomains(t *testing.T) {
 			t.Errorf("the manual does not list the vehicle class %s", class)
 		}
 	}
-	for name, here := range map[string]int64{"maxSeats": MaxSeats, "maxWheelchairs": MaxWheelchairs, "maxGoodsLitres": MaxGoodsL, "MaxIDLength": MaxIDBytes} {
+	for name, here := range map[string]int64{"maxSeats": MaxSeats, "maxWheelchairs": MaxWheelchairs, "maxGoodsLitres": MaxGoodsL, "MaxIDLength": MaxIDBytes,
+		"MaxFen": MaxFen, "MaxTrack": MaxTrackFixes} {
 		if there, ok := dispatch.numbers[name]; !ok || there != here {
 			t.Errorf("the dispatcher's %s is %d, here it is %d", name, there, here)
 		}
