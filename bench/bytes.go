@@ -427,7 +427,7 @@ func (p *weighedPhone) hear() (wire.ServerFrame, error) {
 		p.offer = b.Offer
 	case wire.Refused:
 		if b.Code != "unknown_type" {
-			return f, fmt.Errorf("%s is refused: %+v", p.name, b)
+			return f, fmt.Errorf("%w: %s: %+v", errRefused, p.name, b)
 		}
 	}
 	return f, nil
@@ -457,10 +457,19 @@ func (p *weighedPhone) hello(lean bool) error {
 		p.until(wire.TypeTruth))
 }
 
-// settle reads all that is on its way.
+// settle reads all that is on its way, refusals too.
 func (p *weighedPhone) settle() error {
-	return errors.Join(p.say(wire.TypePing, "", wire.Ping{}), p.until(wire.TypePong))
+	if err := p.say(wire.TypePing, "", wire.Ping{}); err != nil {
+		return err
+	}
+	for {
+		if f, err := p.hear(); err != nil && !errors.Is(err, errRefused) || f.Type == wire.TypePong {
+			return err
+		}
+	}
 }
+
+var errRefused = errors.New("refused")
 
 // command sends a command and reads up to its answer.
 func (p *weighedPhone) command(t wire.Type, body any) error {
