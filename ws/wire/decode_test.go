@@ -279,38 +279,40 @@ func TestMalformedCoversCodes(t *testing.T) {
 	}
 }
 
+// accepted lists frames that must be taken, each for what is unusual about it.
+var accepted = []struct {
+	name, frame string
+	want        ClientFrame
+}{
+	{"white space", " {\n\t\"t\" : \"ping\" ,\r\n \"b\" : { } } ", ClientFrame{TypePing, "", Ping{}}},
+	{"body first", `{"b":{"trip":"t1"},"id":"c1","t":"arrive"}`, ClientFrame{TypeArrive, "c1", Arrive{Trip: "t1"}}},
+	{"escaped names", `{"\u0074":"\u0070ing","b":{}}`, ClientFrame{TypePing, "", Ping{}}},
+	{"nought on the equator", position(`"lat":0,"lon":109,"datum":"wgs84","at":1`), ClientFrame{TypePosition, "", Position{Lat: 0, Lon: 109, Datum: DatumWGS84, At: 1}}},
+	{"the date line", position(`"lat":-90,"lon":180,"datum":"bd09","at":253402300799999`), ClientFrame{TypePosition, "", Position{Lat: -90, Lon: 180, Datum: DatumBD09, At: lastInstant}}},
+	{"heading north", position(`"lat":1,"lon":1,"datum":"gcj02","at":1,"heading_deg":0,"speed_mps":-0,"accuracy_m":1e-7`),
+		ClientFrame{TypePosition, "", Position{Lat: 1, Lon: 1, Datum: DatumGCJ02, At: 1, HeadingDeg: Some(0), SpeedMPS: Some(0), AccuracyM: Some(1e-7)}}},
+	{"a clock in 1970", `{"t":"hello","b":{"now_ms":1}}`, ClientFrame{TypeHello, "", Hello{NowMS: 1}}},
+	{"offer of the server", `{"t":"accept","id":"c1","b":{"trip":"t1","offer":"t1/12"}}`, ClientFrame{TypeAccept, "c1", Accept{"t1", "t1/12"}}},
+	{"longest id", `{"t":"arrive","id":"` + strings.Repeat("c", MaxIDBytes) + `","b":{"trip":"a-_.:@9Z"}}`, ClientFrame{TypeArrive, strings.Repeat("c", MaxIDBytes), Arrive{Trip: "a-_.:@9Z"}}},
+	{"longest note in Chinese", request(`,"note":"` + strings.Repeat("村", MaxNoteRunes) + `"`), requested(Request{Note: strings.Repeat("村", MaxNoteRunes)})},
+	{"emoji, in one piece and escaped", request(`,"note":"👨‍👩‍👧 \ud83d\udc4b & <b> \"q\""`), requested(Request{Note: "👨‍👩‍👧 👋 & <b> \"q\""})},
+	{"empty texts", request(`,"note":"","traveller":{}`), requested(Request{})},
+	{"every road there is", road(`"closed":true,"where":{}`), ClientFrame{TypeRoad, "c1", Road{Road: "r1", Closed: true}}},
+	{"the nearest road on the equator", where(`"lat":0,"lon":109,"datum":"wgs84","radius_m":0,"kinds":["ferry"],"above_m":0`), ClientFrame{TypeRoad, "c1",
+		Road{Road: "r1", Closed: true, Where: Stretch{Lat: Some(0), Lon: Some(109), Datum: DatumWGS84, Kinds: []string{"ferry"}}}}},
+	{"over midnight, by UTC", road(`"where":{},"closed":false,"pace":1,"daily":{"from_min":1320,"until_min":0,"zone_min":0},"note":"` + strings.Repeat("村", 66) + `"`), ClientFrame{TypeRoad, "c1",
+		Road{Road: "r1", Pace: 1, Daily: Hours{FromMin: 1320}, Note: strings.Repeat("村", 66)}}},
+	{"two stops of one village", pickup(`{"village":"b","stop":"north"}`), func() ClientFrame {
+		f := requested(Request{})
+		r := f.Body.(Request)
+		r.Pickup = Place{Village: "b", Stop: "north"}
+		f.Body = r
+		return f
+	}()},
+}
+
 func TestAccepted(t *testing.T) {
-	tests := []struct {
-		name, frame string
-		want        ClientFrame
-	}{
-		{"white space", " {\n\t\"t\" : \"ping\" ,\r\n \"b\" : { } } ", ClientFrame{TypePing, "", Ping{}}},
-		{"body first", `{"b":{"trip":"t1"},"id":"c1","t":"arrive"}`, ClientFrame{TypeArrive, "c1", Arrive{Trip: "t1"}}},
-		{"escaped names", `{"\u0074":"\u0070ing","b":{}}`, ClientFrame{TypePing, "", Ping{}}},
-		{"nought on the equator", position(`"lat":0,"lon":109,"datum":"wgs84","at":1`), ClientFrame{TypePosition, "", Position{Lat: 0, Lon: 109, Datum: DatumWGS84, At: 1}}},
-		{"the date line", position(`"lat":-90,"lon":180,"datum":"bd09","at":253402300799999`), ClientFrame{TypePosition, "", Position{Lat: -90, Lon: 180, Datum: DatumBD09, At: lastInstant}}},
-		{"heading north", position(`"lat":1,"lon":1,"datum":"gcj02","at":1,"heading_deg":0,"speed_mps":-0,"accuracy_m":1e-7`),
-			ClientFrame{TypePosition, "", Position{Lat: 1, Lon: 1, Datum: DatumGCJ02, At: 1, HeadingDeg: Some(0), SpeedMPS: Some(0), AccuracyM: Some(1e-7)}}},
-		{"a clock in 1970", `{"t":"hello","b":{"now_ms":1}}`, ClientFrame{TypeHello, "", Hello{NowMS: 1}}},
-		{"offer of the server", `{"t":"accept","id":"c1","b":{"trip":"t1","offer":"t1/12"}}`, ClientFrame{TypeAccept, "c1", Accept{"t1", "t1/12"}}},
-		{"longest id", `{"t":"arrive","id":"` + strings.Repeat("c", MaxIDBytes) + `","b":{"trip":"a-_.:@9Z"}}`, ClientFrame{TypeArrive, strings.Repeat("c", MaxIDBytes), Arrive{Trip: "a-_.:@9Z"}}},
-		{"longest note in Chinese", request(`,"note":"` + strings.Repeat("村", MaxNoteRunes) + `"`), requested(Request{Note: strings.Repeat("村", MaxNoteRunes)})},
-		{"emoji, in one piece and escaped", request(`,"note":"👨‍👩‍👧 \ud83d\udc4b & <b> \"q\""`), requested(Request{Note: "👨‍👩‍👧 👋 & <b> \"q\""})},
-		{"empty texts", request(`,"note":"","traveller":{}`), requested(Request{})},
-		{"every road there is", road(`"closed":true,"where":{}`), ClientFrame{TypeRoad, "c1", Road{Road: "r1", Closed: true}}},
-		{"the nearest road on the equator", where(`"lat":0,"lon":109,"datum":"wgs84","radius_m":0,"kinds":["ferry"],"above_m":0`), ClientFrame{TypeRoad, "c1",
-			Road{Road: "r1", Closed: true, Where: Stretch{Lat: Some(0), Lon: Some(109), Datum: DatumWGS84, Kinds: []string{"ferry"}}}}},
-		{"over midnight, by UTC", road(`"where":{},"closed":false,"pace":1,"daily":{"from_min":1320,"until_min":0,"zone_min":0},"note":"` + strings.Repeat("村", 66) + `"`), ClientFrame{TypeRoad, "c1",
-			Road{Road: "r1", Pace: 1, Daily: Hours{FromMin: 1320}, Note: strings.Repeat("村", 66)}}},
-		{"two stops of one village", pickup(`{"village":"b","stop":"north"}`), func() ClientFrame {
-			f := requested(Request{})
-			r := f.Body.(Request)
-			r.Pickup = Place{Village: "b", Stop: "north"}
-			f.Body = r
-			return f
-		}()},
-	}
-	for _, test := range tests {
+	for _, test := range accepted {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := DecodeClient([]byte(test.frame))
 			if err != nil {
