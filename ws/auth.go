@@ -43,6 +43,9 @@ const (
 	AuthEarly     AuthReason = "not_yet_valid"
 	AuthClaims    AuthReason = "claims"     // a claim is missing or out of range
 	AuthArea      AuthReason = "wrong_area" // the area is not served here
+	AuthLater     AuthReason = "no_key_yet" // the issuer's key cannot be had at present: not the token's fault
+	AuthTicket    AuthReason = "ticket"     // forged, too late, or used before
+	AuthNoMark    AuthReason = "no_mark"    // that a ticket is used cannot be noted at present
 )
 
 // AuthError says why somebody was not let in. Its text does not hold the token.
@@ -62,6 +65,12 @@ func (e *AuthError) Error() string {
 		return "the token is not valid yet: look at the clock of whoever made it"
 	case AuthArea:
 		return "the token is for an area that is not served here: sign in again"
+	case AuthLater:
+		return "the key of the token cannot be fetched at present: come back later"
+	case AuthTicket:
+		return "the ticket is not good, or was used before: fetch a new one"
+	case AuthNoMark:
+		return "tickets cannot be taken at present: come back later"
 	}
 	return "the token is not one of this server: sign in again"
 }
@@ -76,6 +85,8 @@ func (e *AuthError) word() string {
 		return "token_expired"
 	case AuthArea:
 		return "wrong_area"
+	case AuthLater, AuthNoMark:
+		return "unavailable"
 	}
 	return "bad_token"
 }
@@ -87,14 +98,19 @@ func (e *AuthError) close() wire.CloseCode {
 		return wire.CloseExpired
 	case AuthArea:
 		return wire.CloseWrongArea
+	case AuthLater, AuthNoMark:
+		return wire.CloseFull // the only code that says: later, not now
 	}
 	return wire.CloseBadToken
 }
 
 // status is how an upgrade is answered that brought such a token.
 func (e *AuthError) status() int {
-	if e.Reason == AuthArea {
+	switch e.Reason {
+	case AuthArea:
 		return http.StatusForbidden
+	case AuthLater, AuthNoMark:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnauthorized
 }

@@ -97,8 +97,10 @@ type Claims struct {
 	Area  geo.AreaID
 	// Vehicle is what a driver drives; zero for anybody else.
 	Vehicle dispatch.Vehicle
-	// Expires is when the token ends. Set by [Verify]; [Mint] takes a time to live.
+	// Expires is when the token ends, and Issued when it was made (zero: it does not say).
+	// Set by [Verify]; [Mint] takes a time to live.
 	Expires time.Time
+	Issued  time.Time
 }
 
 // Bounds of a vehicle in a token.
@@ -224,20 +226,7 @@ func verifyAt(keys []Key, token string, now time.Time) (Claims, error) {
 	if _, err := parser.ParseWithClaims(token, &got, func(*jwt.Token) (any, error) { return keySet(keys), nil }); err != nil {
 		return Claims{}, &AuthError{Reason: authReason(err), err: err}
 	}
-	c := Claims{
-		Actor: dispatch.Actor{Role: internRole(got.Role), ID: got.Subject},
-		Area:  geo.AreaID(got.Area),
-		Vehicle: dispatch.Vehicle{
-			ID:    dispatch.VehicleID(got.VehicleID),
-			Class: geo.VehicleClass(got.Vehicle),
-			Load:  dispatch.Load{Seats: got.Seats, Wheelchairs: got.Wheelchairs, GoodsLitres: got.GoodsL},
-		},
-		Expires: got.ExpiresAt.Time,
-	}
-	if err := c.Validate(); err != nil {
-		return Claims{}, &AuthError{Reason: AuthClaims, err: err}
-	}
-	return c, nil
+	return got.claims()
 }
 
 func keySet(keys []Key) jwt.VerificationKeySet {

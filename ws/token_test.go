@@ -47,7 +47,10 @@ func TestTokenSaysWhatWasMinted(t *testing.T) {
 		if !got.Expires.Equal(want.Expires) {
 			t.Errorf("expires %v, want %v", got.Expires, want.Expires)
 		}
-		got.Expires = want.Expires
+		if !got.Issued.Equal(tokenTime.Truncate(time.Second)) {
+			t.Errorf("issued %v, want %v", got.Issued, tokenTime)
+		}
+		got.Expires, got.Issued = want.Expires, want.Issued
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}

@@ -78,8 +78,11 @@ func (h *Hub) bearer(w http.ResponseWriter, r *http.Request) (bearer *party, ok 
 	if failed != nil {
 		h.metrics.authFailed(failed.Reason)
 		h.log(slog.LevelInfo, "token turned down", func() []any { return []any{"reason", failed.Reason} })
-		if failed.status() == http.StatusUnauthorized {
+		switch failed.status() {
+		case http.StatusUnauthorized:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="cuntong"`)
+		case http.StatusServiceUnavailable:
+			w.Header().Set("Retry-After", strconv.Itoa(int(fetchPause/time.Second)))
 		}
 		return nil, h.turnDown(w, "token", failed.status(), failed.word(), failed.Error())
 	}

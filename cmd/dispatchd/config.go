@@ -29,11 +29,16 @@ type serveCmd struct {
 
 	Lease time.Duration `default:"2s" help:"How long this server's right to write an area runs without renewal: another server takes a dead one's areas when it is over. 500ms to 1m."`
 
-	SecretFile string `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
-	Areas      string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
-	Area       string `default:"county" help:"Id of the one area when --areas is not given."`
-	Villages   string `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
-	Roads      string `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
+	SecretFile       string `type:"path" help:"File with the secret (32 bytes or more) that tokens are signed with (HS256). Default: 'secret' in the data folder, made when missing."`
+	OIDCIssuer       string `name:"oidc-issuer" help:"An OpenID Connect provider whose tokens are taken beside those signed with the secret: what their iss must be. Goes with --oidc-jwks and --oidc-audience."`
+	OIDCJWKS         string `name:"oidc-jwks" help:"Address of that provider's public keys (JWKS): https, or http on this machine."`
+	OIDCAudience     string `name:"oidc-audience" help:"What aud of that provider's tokens must be or contain."`
+	OIDCClaimsPrefix string `name:"oidc-claims-prefix" help:"What stands before the names of our claims (role, area, vehicle, ...) in that provider's tokens, such as https://example.org/."`
+
+	Areas    string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
+	Area     string `default:"county" help:"Id of the one area when --areas is not given."`
+	Villages string `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
+	Roads    string `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
 
 	OSRM          string        `name:"osrm" xor:"outside" help:"Address of an OSRM server whose drives correct the built-in ones, such as http://127.0.0.1:5000. Nothing waits for it; without an answer the built-in one stands."`
 	Valhalla      string        `xor:"outside" help:"The same for a Valhalla server."`
@@ -116,6 +121,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if c.Lease < 500*time.Millisecond || c.Lease > time.Minute {
 		errs = append(errs, fmt.Errorf("--lease is %v: want 500ms to 1m", c.Lease))
+	}
+	if some, all := c.OIDCIssuer+c.OIDCJWKS+c.OIDCAudience != "", c.OIDCIssuer != "" && c.OIDCJWKS != "" && c.OIDCAudience != ""; some != all {
+		errs = append(errs, errors.New("--oidc-issuer, --oidc-jwks and --oidc-audience go together"))
 	}
 	if c.DemoDrivers < 1 || c.DemoDrivers > 5000 {
 		errs = append(errs, fmt.Errorf("--demo-drivers is %d: want 1 to 5000", c.DemoDrivers))

@@ -129,7 +129,7 @@ func metricsTable(t *testing.T) string {
 // builtRegistry puts a server together without running it, and returns its metrics.
 func builtRegistry(t *testing.T) *prometheus.Registry {
 	t.Helper()
-	s := builtServer(t)
+	s := builtServer(t, "--oidc-issuer", "https://id.example", "--oidc-jwks", "http://127.0.0.1:1/", "--oidc-audience", "cuntong")
 	return s.registry
 }
 

@@ -32,6 +32,7 @@ type server struct {
 	key      ws.Key
 	registry *prometheus.Registry
 	store    *redisstore.Store
+	issuer   *ws.Issuer // nil: none is configured
 	hub      *ws.Hub
 	node     *node.Node
 	ready    *readiness
@@ -123,7 +124,10 @@ func (s *server) name() string {
 func (s *server) buildHub() (err error) {
 	cfg := ws.DefaultConfig()
 	s.cfg.Limits.apply(&cfg)
-	cfg.Auth = ws.Keys{s.key}
+	if cfg.Auth, err = s.buildAuth(); err != nil {
+		return err
+	}
+	cfg.Receipts = ws.Keys{s.key}
 	cfg.Areas = func(id geo.AreaID) (ws.Area, bool) {
 		a, ok := s.node.Area(id)
 		return nodeArea{a}, ok
@@ -133,6 +137,17 @@ func (s *server) buildHub() (err error) {
 	cfg.Log, cfg.Registerer, cfg.Now = s.log, s.registry, s.store.Clock().Now
 	s.hub, err = ws.NewHub(cfg)
 	return err
+}
+
+// buildAuth returns who judges tokens: the secret, and an issuer where one is configured.
+func (s *server) buildAuth() (_ ws.Authenticator, err error) {
+	shared := ws.Keys{s.key}
+	if s.cfg.OIDCIssuer == "" {
+		return shared, nil
+	}
+	s.issuer, err = ws.NewIssuer(ws.IssuerConfig{Issuer: s.cfg.OIDCIssuer, JWKS: s.cfg.OIDCJWKS, Audience: s.cfg.OIDCAudience,
+		ClaimsPrefix: s.cfg.OIDCClaimsPrefix, Log: s.log, Registerer: s.registry})
+	return ws.Either{Shared: shared, Issuer: s.issuer}, err
 }
 
 func (s *server) buildHTTP(ctx context.Context) error {
@@ -217,6 +232,9 @@ func (s *server) stop(stopWriting context.CancelFunc) error {
 func (s *server) close() {
 	if s.hub != nil {
 		s.hub.Close()
+	}
+	if s.issuer != nil {
+		s.issuer.Close()
 	}
 	for _, side := range []*httpServer{s.public, s.private} {
 		if side != nil {
