@@ -21,6 +21,8 @@ type harness struct {
 	store *Store
 	// crash kills the server without warning and brings it back; nil where nothing is kept.
 	crash func()
+	// root is the server for one who may do everything, to look; nil: the store may.
+	root *target
 }
 
 // conform holds the promises of the ledger and the mirror against a server. Every
@@ -67,6 +69,7 @@ func conform(t *testing.T, open func(*testing.T) harness) {
 		{"the mirror drops what it cannot write", testMirrorDrops},
 		{"the mirror outlives an outage without ghosts", testMirrorOutage},
 		{"areas do not touch each other", testAreasApart},
+		{"what is used once is used once", testOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
 	}
@@ -93,7 +96,11 @@ func (h harness) at(t *testing.T, where target, node string) *Store {
 
 // raw is a plain client on the server that has an area, to look and to break things.
 func (h harness) raw(t *testing.T, id geo.AreaID) *redis.Client {
-	c := h.front(t, id).client(4)
+	where := h.front(t, id)
+	if h.root != nil {
+		where = *h.root
+	}
+	c := where.client(4)
 	t.Cleanup(func() { c.Close() })
 	return c
 }

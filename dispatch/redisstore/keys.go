@@ -27,6 +27,9 @@ func (k keys) inboxLast() string { return k.tagged("inbox:last") }
 // nodesKey is the hash of the servers on this Redis.
 const nodesKey = "cuntong:nodes"
 
+// onceKey is the mark that something was used.
+func onceKey(name string) string { return "cuntong:used:" + name }
+
 // postKey is the stream of letters to one server.
 func postKey(id dispatch.NodeID) string { return "post:{" + string(id) + "}" }
 

@@ -51,6 +51,7 @@ const (
 	callDiscard  = "discard"
 	callDeliver  = "deliver"
 	callCollect  = "collect"
+	callOnce     = "once"
 )
 
 func newMetrics() *metrics {
