@@ -139,12 +139,31 @@ func authReason(err error) AuthReason {
 
 // authenticate judges a token and finds its area.
 func (h *Hub) authenticate(token string) (*party, *AuthError) {
-	claims, err := h.cfg.Auth.Authenticate(token, h.cfg.Now())
-	if err != nil {
-		failed := &AuthError{Reason: AuthClaims, err: err}
-		errors.As(err, &failed)
+	claims, failed := h.judge(token)
+	if failed != nil {
 		return nil, failed
 	}
+	return h.partyOf(claims)
+}
+
+// judge judges a token at this moment.
+func (h *Hub) judge(token string) (Claims, *AuthError) {
+	claims, err := h.cfg.Auth.Authenticate(token, h.cfg.Now())
+	if err != nil {
+		return Claims{}, asAuthError(err)
+	}
+	return claims, nil
+}
+
+// asAuthError is err, or says that the claims are at fault: whoever implements [Authenticator] may give other errors.
+func asAuthError(err error) *AuthError {
+	failed := &AuthError{Reason: AuthClaims, err: err}
+	errors.As(err, &failed)
+	return failed
+}
+
+// partyOf finds the area of whom a token or ticket names.
+func (h *Hub) partyOf(claims Claims) (*party, *AuthError) {
 	area, ok := h.cfg.Areas(claims.Area)
 	if !ok {
 		return nil, &AuthError{Reason: AuthArea}

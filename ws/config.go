@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -85,10 +86,15 @@ type Config struct {
 	// browsers cannot avoid, are always let in: the token decides. At most 100.
 	Origins []string
 
-	// Receipts are the secrets of receipts: the first seals those that are given with
-	// trips, and any of them may have sealed one that comes back. Nil: those of Auth
+	// Receipts are the secrets of receipts and tickets: the first seals those that are given,
+	// and any of them may have sealed one that comes back. Nil: those of Auth
 	// when it is [Keys]; else there are no receipts.
 	Receipts Keys
+
+	// Once notes that something of this name was used, for a while and for all servers, and says
+	// whether it had not been before; an error means that neither is known. It is called from many
+	// goroutines. Nil: no tickets are given or taken.
+	Once func(ctx context.Context, name string, life time.Duration) (first bool, err error)
 
 	// Log takes what an operator wants to read: no tokens, telephone numbers or
 	// exact positions. Nil: [slog.Default].

@@ -33,7 +33,10 @@ type Hub struct {
 	refreshes refreshes
 	sealer    sealer
 	lookers   lookers
-	endSweeps func() // stops the sweeper, once, and waits for it
+	tickets   tickets
+	// crossOrigin keeps pages of other sites from asking for tickets, as browsers name them.
+	crossOrigin http.CrossOriginProtection
+	endSweeps   func() // stops the sweeper, once, and waits for it
 
 	roster    roster
 	scratch   sync.Pool // of *scratch
@@ -97,6 +100,14 @@ func NewHub(cfg Config) (*Hub, error) {
 		refreshes: newRefreshes(),
 	}
 	h.sealer.use(cfg.Receipts)
+	if err := h.tickets.use(cfg.Receipts); err != nil {
+		return nil, fmt.Errorf("ws: tickets: %w", err)
+	}
+	for _, origin := range cfg.Origins {
+		if err := h.crossOrigin.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("ws: %w", err)
+		}
+	}
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: cfg.WriteWait,
 		ReadBufferSize:   readBuffer,

@@ -28,6 +28,7 @@ type metrics struct {
 	moves       *prometheus.CounterVec
 	receipts    *prometheus.CounterVec
 	trips       map[string]prometheus.Counter // by the way they are told
+	tickets     *prometheus.CounterVec
 
 	// read and written are the counters of frames by type, looked up without hashing labels.
 	read, written map[wire.Type]prometheus.Counter
@@ -56,6 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Truths asked for anew for connections that had one, because their area has another writer or notices may be missing."}),
 		moves: counters("cuntong_ws_moves_total",
 			"Connections of drivers that were taken to another area, which has borrowed them or given them back, by result.", "result"),
+		tickets:  counters("cuntong_ws_tickets_total", "Tickets of browsers, given and taken, by result.", "result"),
 		receipts: counters("cuntong_ws_receipts_total", "Receipts of trips, given and given back, by what they were.", "result"),
 	}
 	trips := counters("cuntong_ws_trips_told_total",
@@ -74,7 +76,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.read, m.readBad = m.framesOf("in", wire.ClientTypes()), m.frames.WithLabelValues("in", "malformed")
 	m.written = m.framesOf("out", wire.ServerTypes())
 	if reg != nil {
-		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, trips)
+		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, trips, m.tickets)
 	}
 	return m
 }
@@ -97,6 +99,7 @@ func (m *metrics) drop(reason string)           { m.dropped[reason].Inc() }
 func (m *metrics) handshake(result string)      { m.handshakes.WithLabelValues(result).Inc() }
 func (m *metrics) closed(how string)            { m.closes.WithLabelValues(how).Inc() }
 func (m *metrics) moved(result string)          { m.moves.WithLabelValues(result).Inc() }
+func (m *metrics) ticket(result string)         { m.tickets.WithLabelValues(result).Inc() }
 func (m *metrics) receipt(result string)        { m.receipts.WithLabelValues(result).Inc() }
 func (m *metrics) tripTold(way string)          { m.trips[way].Inc() }
 func (m *metrics) authFailed(reason AuthReason) { m.auth.WithLabelValues(string(reason)).Inc() }

@@ -14,8 +14,10 @@ type party struct {
 	role    int // index in roles
 	areaID  geo.AreaID
 	former  geo.AreaID // from where he was taken to this one; else empty
+	home    geo.AreaID // what the token says
 	area    Area
 	expires dispatch.Instant  // the leeway of tokens included
+	issued  dispatch.Instant  // when the token was made; 0: it does not say
 	vehicle *dispatch.Vehicle // drivers only
 	slot    Positions         // drivers only
 }
@@ -26,7 +28,9 @@ func newParty(c Claims, area Area) *party {
 		role:    slices.Index(roles, c.Actor.Role),
 		areaID:  c.Area,
 		area:    area,
-		expires: dispatch.InstantOf(c.Expires.Add(tokenLeeway)),
+		home:    c.Area,
+		expires: endOf(c),
+		issued:  issuedAt(c),
 	}
 	if c.Actor.Role == dispatch.RoleDriver {
 		vehicle := c.Vehicle

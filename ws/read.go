@@ -169,6 +169,10 @@ func (c *conn) other(p *party, frame []byte, now moment) {
 		c.position(p, &b, nil, now)
 	case wire.Watch:
 		c.watch(p, b.On)
+	case wire.Renew:
+		c.renew(p, f, b.Token, now)
+	case wire.Logout:
+		c.logout(p, f, b.Everywhere, now)
 	default:
 		c.command(p, f, now)
 	}

@@ -301,7 +301,7 @@ func (c *conn) takeReceipts(p *party, given []string) {
 
 // hello is what is said for a connection to its area.
 func (c *conn) hello(p *party) dispatch.Hello {
-	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall), Session: c.session(), Began: c.began}
+	return dispatch.Hello{By: p.actor, Receipts: c.kept.of(p.areaID, c.hub.moment().wall), Issued: p.issued, Session: c.session(), Began: c.began}
 }
 
 // stamp gives receipts with the trips of a frame, leaves out what the client holds, and

@@ -67,26 +67,45 @@ func (h *Hub) turnDown(w http.ResponseWriter, result string, status int, code, s
 	return false
 }
 
-// bearer returns who the upgrade's token names, nil when it is to come in the hello, or answers
-// that it is no good.
+// bearer returns who the upgrade's token or ticket names, nil when the token is to come in the
+// hello, or answers that it is no good.
 func (h *Hub) bearer(w http.ResponseWriter, r *http.Request) (bearer *party, ok bool) {
-	token, given := bearerOf(r)
-	if !given {
-		return nil, true
-	}
-	p, failed := h.authenticate(token)
+	bearer, failed := h.namedBy(r)
 	if failed != nil {
-		h.metrics.authFailed(failed.Reason)
-		h.log(slog.LevelInfo, "token turned down", func() []any { return []any{"reason", failed.Reason} })
-		switch failed.status() {
-		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="cuntong"`)
-		case http.StatusServiceUnavailable:
-			w.Header().Set("Retry-After", strconv.Itoa(int(fetchPause/time.Second)))
-		}
-		return nil, h.turnDown(w, "token", failed.status(), failed.word(), failed.Error())
+		h.metrics.handshake("token")
+		h.tokenDown(w, failed)
+		return nil, false
 	}
-	return p, true
+	return bearer, true
+}
+
+// namedBy returns who an upgrade's token is for, or its ticket; nil when it has neither.
+func (h *Hub) namedBy(r *http.Request) (*party, *AuthError) {
+	if token, given := bearerOf(r); given {
+		return h.authenticate(token)
+	}
+	ticket := r.URL.Query().Get("ticket")
+	if ticket == "" {
+		return nil, nil
+	}
+	claims, failed := h.takeTicket(r.Context(), ticket)
+	if failed != nil {
+		return nil, failed
+	}
+	return h.partyOf(claims)
+}
+
+// tokenDown answers a request whose token or ticket is no good.
+func (h *Hub) tokenDown(w http.ResponseWriter, failed *AuthError) {
+	h.metrics.authFailed(failed.Reason)
+	h.log(slog.LevelInfo, "token turned down", func() []any { return []any{"reason", failed.Reason} })
+	switch failed.status() {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="cuntong"`)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(int(fetchPause/time.Second)))
+	}
+	answer(w, failed.status(), failed.word(), failed.Error())
 }
 
 // open makes a connection of a socket. Its reader is started by the handler, which then returns,
@@ -119,10 +138,14 @@ func (h *Hub) open(ws *websocket.Conn, spoken uint8, turned bool) *conn {
 // originAllowed keeps pages of other sites out. The browser sends the origin; a
 // client that is no browser sends none, and is judged by its token alone.
 func (h *Hub) originAllowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
+	switch origins := r.Header.Values("Origin"); len(origins) {
+	case 0:
 		return true
+	case 1: // no browser sends more
+	default:
+		return false
 	}
+	origin := r.Header.Get("Origin")
 	for _, allowed := range h.cfg.Origins {
 		if strings.EqualFold(origin, allowed) {
 			return true

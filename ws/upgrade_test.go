@@ -82,17 +82,44 @@ func TestUpgradeRefused(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestTwoOrigins: no browser sends two, so whoever does wants to show each of two readers another one.
+func TestTwoOrigins(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Origins = []string{"https://desk.example"} })
+	r, err := http.NewRequest(http.MethodGet, "http://"+w.listen.Addr().String()+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header["Origin"] = []string{"https://desk.example", "https://evil.example"}
+	if w.hub.originAllowed(r) {
+		t.Error("allowed")
+	}
+	r.Header["Origin"] = []string{""}
+	if w.hub.originAllowed(r) {
+		t.Error("an empty one is allowed")
+	}
+}
+
 func TestOrigins(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Origins = []string{"https://desk.example"} })
 	for origin, want := range map[string]bool{
-		"":                                   true,
-		"https://desk.example":               true,
-		"https://DESK.example":               true,
-		"http://" + w.listen.Addr().String(): true,
-		"https://desk.example.evil":          false,
-		"https://evil.example":               false,
-		"http://desk.example":                false,
-		"null":                               false,
+		"":                                          true,
+		"https://desk.example":                      true,
+		"https://DESK.example":                      true,
+		"http://" + w.listen.Addr().String():        true,
+		"https://desk.example.evil":                 false,
+		"https://evil.example":                      false,
+		"http://desk.example":                       false,
+		"null":                                      false,
+		"https://evil.desk.example":                 false,
+		"https://desk.example:8443":                 false,
+		"https://desk.example.":                     false,
+		"https://desk.example/":                     false,
+		"https://evil.example/desk.example":         false,
+		"https://evil.example?https://desk.example": false,
+		"https://desk.example@evil.example":         false,
+		"https://desk.example https://evil.example": false,
+		"https://desk.exаmple":                      false, // a Cyrillic letter
+		"://" + w.listen.Addr().String():            true,  // no browser says so; the host decides
 	} {
 		r, err := http.NewRequest(http.MethodGet, "http://"+w.listen.Addr().String()+"/ws", nil)
 		if err != nil {

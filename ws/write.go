@@ -93,6 +93,8 @@ func (c *conn) toFrame(next told) (wire.ServerFrame, bool) {
 	switch next.body.(type) {
 	case wire.Welcome:
 		f.Type = wire.TypeWelcome
+	case wire.Done:
+		f.Type = wire.TypeDone
 	case wire.Refused:
 		f.Type = wire.TypeRefused
 	case wire.Drain:

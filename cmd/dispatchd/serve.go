@@ -133,6 +133,7 @@ func (s *server) buildHub() (err error) {
 		return nodeArea{a}, ok
 	}
 	cfg.Gazetteer = s.county.villages
+	cfg.Once = s.store.Once
 	cfg.Origins = s.cfg.Origins
 	cfg.Log, cfg.Registerer, cfg.Now = s.log, s.registry, s.store.Clock().Now
 	s.hub, err = ws.NewHub(cfg)
@@ -158,7 +159,7 @@ func (s *server) buildHTTP(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("public side: %w", err)
 	}
-	s.public = newHTTPServer(public, publicRoutes(s.hub, page, s.ready), s.log)
+	s.public = newHTTPServer(public, publicRoutes(s.hub, s.hub.Tickets(), page, s.ready), s.log)
 	private, err := net.Listen("tcp", s.cfg.PrivateListen)
 	if err != nil {
 		return fmt.Errorf("private side: %w", err)

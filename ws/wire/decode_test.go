@@ -268,7 +268,8 @@ func checkTellable(t *testing.T, e *Error) {
 // Every code that DecodeClient gives has a frame above, so that none is forgotten
 // and none is dead.
 func TestMalformedCoversCodes(t *testing.T) {
-	tried := map[string]bool{CodeUnknownVillage: true, CodeNotYours: true, CodeRole: true, CodeRate: true}
+	tried := map[string]bool{CodeUnknownVillage: true, CodeNotYours: true, CodeRole: true, CodeRate: true,
+		CodeBadToken: true, CodeTokenExpired: true, CodeOtherParty: true, CodeNoKeyYet: true}
 	for _, test := range malformed {
 		tried[test.code] = true
 	}

@@ -73,6 +73,10 @@ const (
 	CodeNotYours       = "not_yours"
 	CodeRole           = "role"
 	CodeRate           = "rate"
+	CodeBadToken       = "bad_token"
+	CodeTokenExpired   = "token_expired"
+	CodeOtherParty     = "other_party"
+	CodeNoKeyYet       = "no_key_yet"
 )
 
 // CodeInfo is one row of the table of refusal codes.
@@ -107,6 +111,10 @@ var codes = []CodeInfo{
 	{CodeNotYours, KindForbidden, "The trip or offer belongs to somebody else."},
 	{CodeRole, KindForbidden, "Your role may not send this, or may not give this reason or channel."},
 	{CodeRate, KindLimited, "You send too fast, or too many of your commands wait for an answer. Wait retry_after_ms."},
+	{CodeBadToken, KindForbidden, "The token in renew is malformed, or not one of this server or its issuer. The connection goes on with the old one."},
+	{CodeTokenExpired, KindForbidden, "The token in renew has ended. The connection goes on with the old one."},
+	{CodeOtherParty, KindForbidden, "The token in renew is somebody else's, for another area or vehicle, or older than the one in use. Connect anew with it."},
+	{CodeNoKeyYet, KindUnavailable, "The key of the token in renew cannot be fetched from its issuer at present. Wait retry_after_ms and send it again."},
 }
 
 // Codes returns the table of this protocol's own refusal codes. The dispatcher
