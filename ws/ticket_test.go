@@ -78,7 +78,7 @@ func (w *world) redeem(ticket string) (*phone, int) {
 		}
 		return nil, resp.StatusCode
 	}
-	p := &phone{t: w.t, ws: ws, frames: make(chan wire.ServerFrame, 4096), ended: make(chan struct{})}
+	p := &phone{t: w.t, ws: ws, codec: w.codec, frames: make(chan wire.ServerFrame, 4096), ended: make(chan struct{})}
 	w.t.Cleanup(p.hangUp)
 	p.listen()
 	return p, http.StatusSwitchingProtocols
