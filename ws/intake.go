@@ -47,6 +47,8 @@ func intake(p *party, f wire.ClientFrame, villages *geo.Gazetteer) (dispatch.Inp
 		return dispatch.RestoreRoad{Command: cmd, ID: geo.RoadChangeID(b.Road)}, nil
 	case wire.Bar:
 		return dispatch.Bar{Command: cmd, Party: namedParty(b.Role, b.ID), Until: dispatch.Instant(b.Until), Reason: b.Reason}, nil
+	case wire.Logout: // everywhere; of this connection only is the hub's own business
+		return dispatch.SignOut{Command: cmd}, nil
 	case wire.LiftBar:
 		return dispatch.LiftBar{Command: cmd, Party: namedParty(b.Role, b.ID)}, nil
 	case wire.Route:

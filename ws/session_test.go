@@ -158,3 +158,19 @@ func TestLogoutEndsThisConnection(t *testing.T) {
 	one.wantClose(wire.CloseSignedOut)
 	two.quiet()
 }
+
+// TestLogoutEverywhere: the area hears of it, and what it tells ends every connection, behind the answer.
+func TestLogoutEverywhere(t *testing.T) {
+	w := newWorld(t)
+	one, two := w.connect(agent), w.connect(agent)
+	w.area.set(func(a *fakeArea) { a.mute = true })
+	one.send(wire.TypeLogout, "l1", wire.Logout{Everywhere: true})
+	w.eventually("the area hears of it", func() bool { return count[dispatch.SignOut](w.area) == 1 })
+	w.area.tell(agent, dispatch.Done{ID: "l1"})
+	w.area.tell(agent, dispatch.ShutOut{Why: dispatch.ShutSignedOut})
+	if f := one.want(wire.TypeDone); f.Re != "l1" {
+		t.Errorf("done for %q", f.Re)
+	}
+	one.wantClose(wire.CloseSignedOut)
+	two.wantClose(wire.CloseSignedOut)
+}
