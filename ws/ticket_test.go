@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"cuntong/ws/wire"
 )
 
@@ -222,10 +220,6 @@ func TestHeaderGoesBeforeTicket(t *testing.T) {
 	if len(m.used) != 0 {
 		t.Error("the ticket was used")
 	}
-}
-
-func bearer(token string) func(http.Header, *websocket.Dialer) {
-	return func(h http.Header, _ *websocket.Dialer) { h.Set("Authorization", "Bearer "+token) }
 }
 
 func FuzzTicket(f *testing.F) {
