@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"ws/client":                     {"ws/wire"},
 	"ws/client/linktest":            {},
 	"loadtest/plan":                 {"geo"},
-	"loadtest/swarm":                {"loadtest/plan", "geo", "ws/wire"},
+	"loadtest/swarm":                {"loadtest/plan", "geo", "ws/client", "ws/wire"},
 	"loadtest/report":               {"loadtest/plan", "loadtest/swarm"},
 	"loadtest":                      {"loadtest/plan", "loadtest/swarm", "loadtest/report", "geo", "ws/wire"},
 	"cmd/dispatchd":                 {"dispatch", "dispatch/node", "dispatch/redisstore", "fault", "geo", "geo/outside", "geo/road", "geo/road/osm", "geo/road/terrain", "loadtest/plan", "loadtest/swarm", "web", "ws"},

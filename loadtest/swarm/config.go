@@ -12,6 +12,7 @@ import (
 
 	"cuntong/geo"
 	"cuntong/loadtest/plan"
+	"cuntong/ws/wire"
 )
 
 // Config says what to drive, where, and who is told.
@@ -48,6 +49,8 @@ type Config struct {
 	Observer func(Event)
 	// Progress is told once a second how it goes, from one goroutine. Nil means nobody.
 	Progress func(Progress)
+	// Wire is how frames are written: "json", which "" is too, or "pb".
+	Wire string
 	// DialContext makes the connections. Nil means TCP.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -108,7 +111,19 @@ const maxNameLength = 20
 // addresses are the servers' addresses; at least one, if only an empty one.
 func (c *Config) addresses() []string { return strings.Split(c.URL, ",") }
 
+// codec is how frames are written; nil when there is no such way.
+func (c *Config) codec() wire.Codec {
+	codec, _ := wire.CodecOf(wire.Protocol + "." + c.Wire)
+	return codec
+}
+
 func (c *Config) complete() error {
+	if c.Wire == "" {
+		c.Wire = "json"
+	}
+	if c.codec() == nil {
+		return fmt.Errorf("swarm: frames cannot be written as %q", c.Wire)
+	}
 	for _, address := range c.addresses() {
 		u, err := url.Parse(address)
 		switch {

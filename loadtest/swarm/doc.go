@@ -1,23 +1,24 @@
 // Package swarm drives simulated drivers and riders over real sockets.
 //
-// It knows the wire and nothing else of the server: what it measures and what it
-// calls a violation is what a phone could see. Package plan says beforehand who
-// does what and when; this package does it.
+// It uses the reference client (ws/client) and knows nothing else of the server: what
+// it measures and what it calls a violation is what a phone could see. Package plan
+// says beforehand who does what and when; this package does it.
 //
 //	plan.Bookings ─► feeder ─► rider ─┐              ┌─► tally    counts, latencies, samples
-//	                          driver ─┴► phone ► link ┴─► witness  what all phones together saw
+//	                          driver ─┴► phone ─────┴─► witness  what all phones together saw
+//	                                       └► ws/client ► socket
 //
 // The files, in the order of reading:
 //
 //	config.go   what a run needs         swarm.go   the run from connecting to tidying up
-//	link.go     one connection's life    phone.go   what every party has in common
+//	phone.go    what every party has in common: a client, commands, bad coverage
 //	rider.go    those who book           driver.go  those who drive
 //	witness.go  what was seen of a trip  tally.go   what was counted
 //
 // # Goroutines
 //
-// Every party has two: one reads its socket (link.run), one does everything else
-// (phone.run) and owns the party's state and all writing. The feeder, the sampler
+// Every party has three: two of its client, which read and write, and one that does
+// everything else (phone.run) and owns the party's state. The feeder, the sampler
 // and Run itself make three more. Run returns when all have ended.
 //
 // # Load that does not wait

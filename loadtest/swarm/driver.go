@@ -24,8 +24,10 @@ type driver struct {
 	spot    plan.Spot // where he is, or heads for, while idle
 	way     drive
 	offer   *wire.Offer // live and not turned down
-	last    string      // id of the last offer seen, for repeats
-	job     *job
+	// unlisted: the server has said that no offer is live; his answer is on its way.
+	unlisted bool
+	last     string // id of the last offer seen, for repeats
+	job      *job
 	// known is the newest version of the last trips he was told of, newest last.
 	known []knownTrip
 
@@ -71,11 +73,10 @@ const (
 func newDriver(s *swarm, party Party, who plan.Driver, wait time.Duration) *driver {
 	rules := &s.plan.Scenario.Drivers
 	d := &driver{
-		phone: newPhone(s, party, &rules.Coverage, wait, who.Index),
+		phone: newPhone(s, party, &rules.Coverage, wait, time.Duration(rules.ClockOffSeconds*float64(time.Second)), who.Index),
 		who:   who, rules: rules, spot: who.Home, track: s.tracks[party.ID],
 		way: drive{road: plan.Standing(who.Home.Point), begun: time.Now(), speed: who.MetersPerSecond * s.plan.Scenario.TimeScale},
 	}
-	d.link.skew = time.Duration((2*d.rng.Float64() - 1) * rules.ClockOffSeconds * float64(time.Second))
 	return d
 }
 
@@ -90,6 +91,7 @@ func (d *driver) truth(t wire.Truth, now time.Time) {
 		d.offer = nil
 		d.rest(now)
 	}
+	d.unlisted = d.offer != nil && t.Offer == nil
 	mine := map[string]bool{}
 	for _, trip := range t.Trips {
 		if d.behind(trip) {
@@ -156,12 +158,12 @@ func (d *driver) asked(o wire.Offer, at time.Time) {
 	d.swarm.tally.count(offers)
 	d.swarm.witness.offer(o, at)
 	switch {
-	case d.offer != nil:
+	case d.offer != nil && !d.unlisted:
 		d.swarm.witness.violation(TwoTrips, o.Trip, fmt.Sprintf("%s was asked under %s while he was asked under %s", d.party.ID, o.Offer, d.offer.Offer))
 	case d.job != nil && !d.job.leaving:
 		d.swarm.witness.violation(TwoTrips, o.Trip, fmt.Sprintf("%s was asked under %s while he had %s", d.party.ID, o.Offer, d.job.trip))
 	}
-	d.offer = &o
+	d.offer, d.unlisted = &o, false
 	u := d.rng.Float64()
 	think := d.rules.ThinkSeconds.DrawSeconds(d.rng)
 	switch {
@@ -328,7 +330,7 @@ func (d *driver) act(now time.Time) time.Time {
 		d.plan(nothing, time.Time{})
 		d.do(what, now)
 	}
-	if d.conn == nil {
+	if d.barred {
 		return d.todoAt
 	}
 	if !now.Before(d.beat) {
@@ -385,7 +387,7 @@ func (d *driver) doJob(what todo) {
 	}
 }
 
-func (d *driver) done(c *call, done wire.Done, at time.Time) {
+func (d *driver) done(c call, done wire.Done, at time.Time) {
 	d.swarm.witness.done(done, d.party.ID, at)
 	switch c.kind {
 	case wire.TypeDuty:
@@ -412,7 +414,7 @@ func (d *driver) done(c *call, done wire.Done, at time.Time) {
 // leaves it to the server's deadlines.
 const maxTrouble = 3
 
-func (d *driver) refused(c *call, r wire.Refused, at time.Time) {
+func (d *driver) refused(c call, r wire.Refused, at time.Time) {
 	switch {
 	case c.kind == wire.TypeAccept && d.offer != nil && d.offer.Trip == c.trip:
 		d.offer = nil
@@ -426,7 +428,7 @@ func (d *driver) refused(c *call, r wire.Refused, at time.Time) {
 		d.job.leaving = false
 		d.job.trouble++
 		d.swarm.cfg.Log.Warn("command refused; asking for the truth", "driver", d.party.ID, "command", c.kind, "code", r.Code)
-		d.hangUp()
+		d.hangUp("a command was refused")
 	}
 }
 
@@ -448,7 +450,8 @@ func (d *driver) tidy(now time.Time) {
 
 func (d *driver) gone() { d.setDuty(false) }
 
-// sendPosition sends where the phone believes to be.
+// sendPosition says where the phone believes to be; without a signal it is kept for
+// the track of the trip.
 func (d *driver) sendPosition(now time.Time) {
 	p, heading, moving := d.way.at(now)
 	noise := d.rules.GPSNoiseMeters
@@ -458,7 +461,7 @@ func (d *driver) sendPosition(now time.Time) {
 		Lat:       round6(p.Lat + north/metersPerDegree),
 		Lon:       round6(p.Lon + east/metersPerDegree/math.Cos(p.Lat*math.Pi/180)),
 		Datum:     wire.DatumWGS84,
-		At:        now.Add(d.link.skew).UnixMilli(),
+		At:        now.Add(d.skew).UnixMilli(),
 		AccuracyM: wire.Some(math.Round(max(noise, 1) * 1.5)),
 		SpeedMPS:  wire.Some(0),
 	}
@@ -467,15 +470,13 @@ func (d *driver) sendPosition(now time.Time) {
 		// In life: the time scale moves the vehicle, not its speedometer.
 		body.SpeedMPS = wire.Some(math.Round(d.way.speed/d.swarm.plan.Scenario.TimeScale*10) / 10)
 	}
-	frame, err := wire.EncodeClient(wire.TypePosition, "", body)
-	if err != nil {
-		panic(fmt.Sprintf("swarm: a position does not make a frame: %v", err))
-	}
 	if d.job != nil {
 		d.track.add(now, body)
 	}
-	d.write(frame)
-	d.swarm.tally.count(positionsSent)
+	d.client.Position(body)
+	if d.up {
+		d.swarm.tally.count(positionsSent)
+	}
 }
 
 func round6(deg float64) float64 { return math.Round(deg*1e6) / 1e6 }

@@ -23,7 +23,7 @@ func idleDriver(t *testing.T) *driver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sw := newSwarm(cfg, p, time.Second)
+	sw := newSwarm(cfg, p, time.Second, soon)
 	sw.witness.intend("t1", "p", plan.Booking{}, time.Now(), false)
 	sw.witness.intend("t2", "p", plan.Booking{}, time.Now(), false)
 	d := sw.drivers[0]

@@ -1,18 +1,11 @@
 package swarm
 
 import (
-	"context"
-	"errors"
-	"io"
-	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"cuntong/loadtest/plan"
 	"cuntong/ws/wire"
-
-	"github.com/gorilla/websocket"
 )
 
 func TestTrackFindsThePositionOfAFix(t *testing.T) {
@@ -41,111 +34,6 @@ func TestTrackFindsThePositionOfAFix(t *testing.T) {
 		if ok != (c.want >= 0) || (ok && !got.Equal(at(c.want))) {
 			t.Errorf("%s: found %v, %v", c.name, got, ok)
 		}
-	}
-}
-
-func TestFullJitterGrowsToItsTop(t *testing.T) {
-	rng := plan.Stream(1, "jitter", 0)
-	for tries, ceiling := range map[int]time.Duration{0: backoffBase, 1: 2 * backoffBase, 4: 16 * backoffBase, 6: backoffTop, 1000: backoffTop} {
-		var low, high time.Duration = backoffTop, 0
-		for range 2000 {
-			d := fullJitter(rng, tries)
-			low, high = min(low, d), max(high, d)
-		}
-		if low > ceiling/50 || high > ceiling || high < ceiling*9/10 {
-			t.Errorf("attempt %d waits %v to %v: want 0 to %v", tries, low, high, ceiling)
-		}
-	}
-}
-
-func testLink() *link {
-	s := &swarm{tally: newTally()}
-	return &link{swarm: s, rng: plan.Stream(1, "link", 0)}
-}
-
-func TestCloseCodesSayWhetherAndWhenToComeBack(t *testing.T) {
-	for _, c := range []struct {
-		code     wire.CloseCode
-		comeBack bool
-		wait     time.Duration
-		exact    bool
-	}{
-		{wire.CloseGoingAway, true, 0, false},
-		{wire.CloseDrain, true, 700 * time.Millisecond, true},
-		{wire.CloseSlow, true, time.Second, false},
-		{wire.CloseFull, true, 30 * time.Second, false},
-		{wire.CloseExpired, true, 0, false}, // every attempt has a fresh token
-		{wire.CloseBadToken, false, 0, false},
-		{wire.CloseReplaced, false, 0, false},
-		{4999, false, 0, false},
-		{4499, true, 0, false},
-	} {
-		l := testLink()
-		l.drain = 700 * time.Millisecond
-		end := l.judge(&websocket.CloseError{Code: int(c.code)})
-		if end.comeBack != c.comeBack || end.wait != c.wait || end.exact != c.exact || (end.reason == "") != c.comeBack {
-			t.Errorf("%d: %+v", c.code, end)
-		}
-	}
-	if end := testLink().judge(io.ErrUnexpectedEOF); !end.comeBack || end.wait != 0 {
-		t.Errorf("a broken connection: %+v", end)
-	}
-}
-
-func TestHandshakeAnswersSayWhetherAndWhenToComeBack(t *testing.T) {
-	for status, comeBack := range map[int]bool{503: true, 429: true, 502: true, 401: false, 403: false, 404: false, 426: false} {
-		resp := &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Retry-After": {"7"}}, Body: io.NopCloser(strings.NewReader(""))}
-		end := judgeHandshake(resp, websocket.ErrBadHandshake)
-		if end.comeBack != comeBack || (comeBack && end.wait != 7*time.Second) {
-			t.Errorf("%d: %+v", status, end)
-		}
-	}
-	if end := judgeHandshake(nil, errors.New("refused")); !end.comeBack || end.wait != 0 {
-		t.Errorf("no answer: %+v", end)
-	}
-}
-
-func TestCallsGoOutInOrderAndNotTooFast(t *testing.T) {
-	c := newCalls(10 * time.Second)
-	now := time.Now()
-	for i := range 40 {
-		if !c.add(&call{id: string(rune('A' + i))}) {
-			t.Fatal("too many calls already")
-		}
-	}
-	sent := ""
-	for {
-		next, again := c.ready(1, now)
-		if next == nil {
-			if again.IsZero() || again.After(now.Add(time.Second)) {
-				t.Errorf("with calls left, look again at %v", again)
-			}
-			break
-		}
-		next.session, next.sentAt = 1, now
-		sent += next.id
-	}
-	if len(sent) != wire.FrameBurst/2 || !strings.HasPrefix("ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefgh", sent) {
-		t.Errorf("sent %q at once: want the first %d in order", sent, wire.FrameBurst/2)
-	}
-	if got := c.late(1, now.Add(11*time.Second)); got == nil || got.id != "A" {
-		t.Errorf("late is %v: want A", got)
-	}
-	if got := c.late(2, now.Add(11*time.Second)); got != nil {
-		t.Errorf("%v is late on a connection that it was not sent on", got.id)
-	}
-	if next, _ := c.ready(2, now.Add(time.Minute)); next == nil || next.id != "A" {
-		t.Errorf("on a new connection %v goes first: want A again", next)
-	}
-}
-
-func TestCallsHaveALimit(t *testing.T) {
-	c := newCalls(time.Second)
-	for range maxCalls {
-		c.add(&call{})
-	}
-	if c.add(&call{}) {
-		t.Errorf("more than %d calls", maxCalls)
 	}
 }
 
@@ -226,13 +114,5 @@ func TestRefusalWordsAreBounded(t *testing.T) {
 	refusals, _, _, _ := tally.words()
 	if len(refusals) != maxWords+1 || refusals["other"] != 2*maxWords {
 		t.Errorf("%d words, %d other: want %d and %d", len(refusals), refusals["other"], maxWords+1, 2*maxWords)
-	}
-}
-
-func TestPauseEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if pause(ctx, time.Hour) || pause(ctx, 0) {
-		t.Error("a pause went on after its context ended")
 	}
 }

@@ -2,45 +2,120 @@ package swarm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"cuntong/loadtest/plan"
+	"cuntong/ws/client"
 	"cuntong/ws/wire"
-
-	"github.com/gorilla/websocket"
 )
 
-// writeWait bounds one write.
-const writeWait = 5 * time.Second
+const (
+	// eventQueue is how many events may wait for their party. A full queue stops the
+	// reading, and TCP then holds the server back: that is how a slow phone looks.
+	eventQueue = 64
+	// maxCalls bounds a party's commands without an answer. Beyond it new ones are not made.
+	maxCalls = 1000
+	// keptAnswers is how many answers to doubled commands are kept for comparison.
+	keptAnswers = 16
+	// sendings is how often a command is sent on one connection, before it is late.
+	sendings = 3
+)
 
-// phone is what every party has: a link, commands, and bad coverage. All of it
+// phone is what every party has: a client, commands, and bad coverage. All of it
 // belongs to the party's goroutine, which is the one that calls run.
 type phone struct {
 	// Static after construction.
 	swarm    *swarm
-	link     *link
+	client   *client.Client
+	lines    *lines
 	party    Party
 	coverage *plan.Coverage
 	rng      *rand.Rand
-	bookings chan order // nil for drivers
+	bookings chan order    // nil for drivers
+	skew     time.Duration // by how much the phone's clock is ahead
 
-	conn    *websocket.Conn // nil while there is none
 	session int
+	up      bool
+	gauged  bool // counted among those who are connected
 	upSince time.Time
-	// ready: the truth of this session has come, and commands may go out.
+	// ready: the truth of this session has come.
 	ready bool
 	// ahead is how far the server's clock is ahead of ours, as the welcome told it.
 	ahead time.Duration
 	// barred: the server said not to come back.
 	barred bool
 	calls  calls
-	named  int // commands so far, for their ids
 
 	darkAt    time.Time // when the signal goes next; zero: never
 	darkFor   time.Duration
 	darkUntil time.Time
+	unlit     bool // the client has been told that there is no network
+}
+
+// call is a command without an answer yet.
+type call struct {
+	kind   wire.Type
+	trip   string
+	double bool // it was sent twice under the same id
+}
+
+// calls are a party's commands without an answer, by id.
+type calls struct {
+	open map[string]call
+	// doubled are the last answers to commands that were sent twice.
+	doubled []doubledAnswer
+}
+
+type doubledAnswer struct {
+	id   string
+	done bool
+}
+
+// about says whether a command about the trip has no answer yet.
+func (c *calls) about(trip string) bool {
+	for _, call := range c.open {
+		if call.trip == trip {
+			return true
+		}
+	}
+	return false
+}
+
+// asked says whether a command of that kind has no answer yet.
+func (c *calls) asked(kind wire.Type) bool {
+	for _, call := range c.open {
+		if call.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// take takes an answered command off, and keeps the answer if another is to come.
+func (c *calls) take(id string, done bool) (call, bool) {
+	answered, ok := c.open[id]
+	delete(c.open, id)
+	if answered.double {
+		if len(c.doubled) >= keptAnswers {
+			c.doubled = append(c.doubled[:0], c.doubled[1:]...)
+		}
+		c.doubled = append(c.doubled, doubledAnswer{id, done})
+	}
+	return answered, ok
+}
+
+// takeDoubled returns the first answer to a command that was sent twice.
+func (c *calls) takeDoubled(id string) (done, ok bool) {
+	for i, a := range c.doubled {
+		if a.id == id {
+			c.doubled = append(c.doubled[:i], c.doubled[i+1:]...)
+			return a.done, true
+		}
+	}
+	return false, false
 }
 
 // role is what makes a phone a driver's or a rider's. Its methods are called
@@ -53,8 +128,8 @@ type role interface {
 	// frame is any other frame but the answers.
 	frame(body any, at time.Time)
 	// done and refused are final answers to a command.
-	done(c *call, d wire.Done, at time.Time)
-	refused(c *call, r wire.Refused, at time.Time)
+	done(c call, d wire.Done, at time.Time)
+	refused(c call, r wire.Refused, at time.Time)
 	// book is a booking whose moment has come.
 	book(o order)
 	// act does what is due, and says when to look again; zero: not before something happens.
@@ -65,16 +140,48 @@ type role interface {
 	gone()
 }
 
-func newPhone(s *swarm, party Party, coverage *plan.Coverage, wait time.Duration, index int) phone {
-	rng := plan.Stream(s.plan.Seed, party.Role, uint64(index))
-	l := &link{
-		party: party, swarm: s, wait: wait, events: make(chan event, eventQueue),
-		rng: plan.Stream(s.plan.Seed, "link of "+party.Role, uint64(index)),
+// newPhone makes a phone that connects after wait; its clock is off by at most so much.
+func newPhone(s *swarm, party Party, coverage *plan.Coverage, wait, clockOff time.Duration, index int) phone {
+	p := phone{
+		swarm: s, party: party, coverage: coverage, rng: plan.Stream(s.plan.Seed, party.Role, uint64(index)),
+		lines: newLines(s.cfg.DialContext), calls: calls{open: map[string]call{}},
 	}
-	if n := len(s.addresses); n > 1 {
-		l.server = l.rng.IntN(n)
+	skew := time.Duration((2*p.rng.Float64() - 1) * float64(clockOff))
+	p.skew = skew
+	var err error
+	p.client, err = client.New(client.Config{
+		Addresses: s.addresses, Role: party.Role, Name: "cuntong-loadtest/2", Device: "phone-" + party.ID, IDs: s.cfg.Run,
+		Codecs: s.codecs, Clock: func() time.Time { return time.Now().Add(skew) },
+		Rand:  plan.Stream(s.plan.Seed, "link of "+party.Role, uint64(index)),
+		Token: func(context.Context) (client.Token, error) { return s.token(party) },
+		Dial:  p.lines.dial, Buffers: s.buffers, First: wait, Repeat: s.answerWait / sendings, Backoff: s.backoff,
+		Open: maxCalls, Events: eventQueue, Again: again, Tap: s.tally.tap,
+	})
+	if err != nil {
+		panic(fmt.Sprintf("swarm: a complete configuration does not make a client: %v", err))
 	}
-	return phone{swarm: s, link: l, party: party, coverage: coverage, rng: rng, calls: newCalls(s.answerWait)}
+	return p
+}
+
+// token makes a token; without one there is no use in trying.
+func (s *swarm) token(party Party) (client.Token, error) {
+	text, err := s.cfg.TokenFor(party)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", client.ErrSignIn, err)
+	}
+	return client.Token{Text: text}, err
+}
+
+// again says which refused commands are sent again. A limit is about this command,
+// and a no-show that comes too early is given up; a server that is away comes back.
+func again(c client.Command, r wire.Refused) bool {
+	switch {
+	case r.RetryAfterMS <= 0:
+		return false
+	case r.Kind == wire.KindUnavailable:
+		return c.Put < 60
+	}
+	return r.Kind == wire.KindLimited && c.Type != wire.TypeCancel && c.Put < 5
 }
 
 // run lives the party's life until the context ends.
@@ -82,8 +189,10 @@ func (p *phone) run(ctx context.Context, r role) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		p.link.run(ctx)
+		// How it ended is told as an event.
+		_ = p.client.Run(ctx)
 	}()
+	defer p.lines.drop()
 	defer func() { <-over }()
 	tidy := p.swarm.tidying
 	timer := time.NewTimer(0)
@@ -93,7 +202,7 @@ func (p *phone) run(ctx context.Context, r role) {
 		case <-ctx.Done():
 			p.leave()
 			return
-		case e := <-p.link.events:
+		case e := <-p.client.Events():
 			p.handle(e, r)
 		case o := <-p.bookings:
 			r.book(o)
@@ -103,212 +212,217 @@ func (p *phone) run(ctx context.Context, r role) {
 		case <-timer.C:
 		}
 		now := time.Now()
-		next := earliest(r.act(now), p.live(now))
-		if next = earliest(next, p.send(now)); !next.IsZero() {
+		if next := earliest(r.act(now), p.live(now)); !next.IsZero() {
 			timer.Reset(max(time.Until(next), 0))
 		}
 	}
 }
 
+// earliest returns the earlier of two moments, of which zero ones do not count.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
 // leave files the commands that never had an answer. The server broke its promise
 // where it had the command on a connection that still lives.
 func (p *phone) leave() {
-	for _, c := range p.calls.open {
-		owed := p.ready && c.session == p.session && p.swarm.concluded.Load()
-		p.swarm.unknown(p.party, c, owed)
+	p.gauge(-1)
+	for _, c := range p.client.Open() {
+		if open, mine := p.calls.open[c.ID]; mine {
+			owed := p.ready && c.Session == p.session && p.swarm.concluded.Load()
+			p.swarm.unknown(p.party, c.ID, open, owed)
+		}
 	}
 }
 
-// handle takes what the link tells. Frames of a session that the phone has hung
+// gauge counts the party among those who are connected, or no more.
+func (p *phone) gauge(n int64) {
+	if p.gauged == (n > 0) {
+		return
+	}
+	p.gauged = n > 0
+	if p.party.Role == wire.RoleDriver {
+		p.swarm.tally.drivers.Add(n)
+	} else {
+		p.swarm.tally.riders.Add(n)
+	}
+}
+
+// handle takes what the client tells. Frames of a session that the phone has hung
 // up on are lost, as they are in a valley.
-func (p *phone) handle(e event, r role) {
-	switch {
-	case e.kind == linkGone:
+func (p *phone) handle(e client.Event, r role) {
+	tally := p.swarm.tally
+	switch e.Kind {
+	case client.Up:
+		p.connected(e, r)
+	case client.Down, client.Failed, client.Ended:
+		p.ended(e, r)
+	case client.Unreadable:
+		tally.count(brokenFrames)
+		p.swarm.cfg.Log.Warn("frame from the server could not be read", "party", p.party.ID, "err", e.Err)
+	case client.Late:
+		tally.count(lateAnswers)
+	case client.PutOff:
+		tally.refused(e.Answer.Refused.Kind, e.Answer.Refused.Code)
+		tally.count(retries)
+	case client.Stray:
+		p.stray(e.Answer)
+	case client.Answered:
+		p.answered(e.Answer, e.At, r)
+	case client.Told:
+		if p.up && e.Session == p.session {
+			p.told(e.Body, e.At, r)
+		}
+	}
+}
+
+func (p *phone) connected(e client.Event, r role) {
+	tally := p.swarm.tally
+	p.gauge(1)
+	tally.count(connects)
+	tally.took(connecting, e.Took)
+	if p.session > 0 {
+		tally.count(reconnects)
+	}
+	tally.add(receiptsGiven, len(e.Hello.Receipts))
+	p.session, p.ready = e.Session, false
+	if now := time.Now(); !now.Before(p.darkUntil) {
+		p.up, p.upSince = true, e.At
+		p.ahead = time.UnixMilli(e.Body.(wire.Welcome).ServerTime).Sub(e.At)
+		if p.darkAt.IsZero() {
+			p.planDark(now)
+		}
+		r.connected(now)
+	}
+}
+
+// ended follows the end of a connection, or of an attempt to make one.
+func (p *phone) ended(e client.Event, r role) {
+	tally := p.swarm.tally
+	p.gauge(-1)
+	p.up, p.ready = false, false
+	if e.Code != 0 {
+		tally.closed(e.Code)
+	}
+	switch e.Kind {
+	case client.Failed:
+		tally.failed(e.Err)
+	case client.Ended:
+		tally.failed(e.Err)
+		tally.sentAway(e.Err.Error())
+		p.swarm.cfg.Log.Warn("party was told not to come back", "party", p.party.ID, "why", e.Err)
 		p.turnedAway(r)
-	case e.kind == linkUp:
-		p.up(e, r)
-	case p.conn == nil || e.session != p.session:
-	case e.kind == linkDown:
-		p.conn, p.ready = nil, false
-	case e.kind == linkFrame:
-		p.read(e.frame, e.at, r)
 	}
 }
 
 // turnedAway gives everything up: the server wants no more of this party.
 func (p *phone) turnedAway(r role) {
-	p.conn, p.ready, p.barred = nil, false, true
-	for _, c := range p.calls.open {
-		p.swarm.unknown(p.party, c, false)
+	p.barred = true
+	for id, c := range p.calls.open {
+		p.swarm.unknown(p.party, id, c, false)
 	}
 	p.swarm.tally.pending.Add(-int64(len(p.calls.open)))
-	p.calls.open = nil
+	clear(p.calls.open)
 	r.gone()
 }
 
-func (p *phone) up(e event, r role) {
-	now := time.Now()
-	if now.Before(p.darkUntil) {
-		p.link.cut(e.conn, p.darkUntil.Sub(now), false)
-		return
-	}
-	p.conn, p.session, p.upSince, p.ready = e.conn, e.session, e.at, false
-	p.ahead = time.UnixMilli(e.welcome.ServerTime).Sub(e.at)
-	if p.darkAt.IsZero() {
-		p.planDark(now)
-	}
-	r.connected(now)
-}
-
-// read takes a frame. Answers are matched with their commands here.
-func (p *phone) read(f wire.ServerFrame, at time.Time, r role) {
-	switch body := f.Body.(type) {
+// told takes a frame that answers no command.
+func (p *phone) told(body any, at time.Time, r role) {
+	switch body := body.(type) {
 	case wire.Truth:
 		if p.ready {
 			p.swarm.tally.count(truthsAgain)
 		}
-		for _, t := range body.Trips {
-			p.link.pocket.keep(t, at)
-		}
 		r.truth(body, at)
 		p.ready = true
-	case wire.Trip:
-		p.link.pocket.keep(body, at)
-		r.frame(body, at)
-	case wire.Done:
-		if c := p.answer(f.Re, true, ""); c != nil {
-			r.done(c, body, at)
-		}
 	case wire.Refused:
 		p.swarm.tally.refused(body.Kind, body.Code)
-		if f.Re == "" && body.Code == "trip_unknown" {
-			p.link.pocket.drop(body.Trip)
-		}
-		if f.Re == "" || p.again(f.Re, body, at) {
-			return
-		}
-		if c := p.answer(f.Re, false, body.Kind); c != nil {
-			r.refused(c, body, at)
-		}
+	case wire.Drain:
+		p.swarm.tally.count(drains)
 	default:
 		r.frame(body, at)
 	}
 }
 
-// answer takes the command off that is answered. It returns nil when there is
-// none: an answer to a repeat, or a stray.
-func (p *phone) answer(id string, done bool, kind string) *call {
-	if c := p.calls.find(id); c != nil {
-		p.calls.remove(c, done)
-		p.swarm.tally.pending.Add(-1)
-		return c
+// answered takes a final answer.
+func (p *phone) answered(a *client.Answer, at time.Time, r role) {
+	c, ours := p.calls.take(a.ID, a.Done != nil)
+	if a.Refused != nil {
+		p.swarm.tally.refused(a.Refused.Kind, a.Refused.Code)
 	}
-	first, doubled := p.calls.takeDoubled(id)
-	switch passing := kind == wire.KindLimited || kind == wire.KindUnavailable; {
+	if !ours {
+		return // a piece of the track
+	}
+	p.swarm.tally.pending.Add(-1)
+	if a.Done != nil {
+		r.done(c, *a.Done, at)
+	} else {
+		r.refused(c, *a.Refused, at)
+	}
+}
+
+// stray takes a second answer, which must not say anything else than the first.
+func (p *phone) stray(a *client.Answer) {
+	first, doubled := p.calls.takeDoubled(a.ID)
+	if a.Refused != nil {
+		p.swarm.tally.refused(a.Refused.Kind, a.Refused.Code)
+	}
+	switch {
 	case !doubled:
 		p.swarm.tally.count(strayAnswers)
-	case first && !done && !passing:
-		p.swarm.witness.violation(OtherAnswer, "", fmt.Sprintf("command %s of %s was done, and its repeat refused (%s)", id, p.party.ID, kind))
+	case first && a.Refused != nil && a.Refused.Kind != wire.KindLimited && a.Refused.Kind != wire.KindUnavailable:
+		p.swarm.witness.violation(OtherAnswer, "", fmt.Sprintf("command %s of %s was done, and its repeat refused (%s)", a.ID, p.party.ID, a.Refused.Kind))
 	}
-	return nil
-}
-
-// maxRetries is how often a command is sent again because the server asked for it. A
-// limit is about this command, and a no-show that comes too early is given up; a
-// server that is away comes back.
-func maxRetries(kind wire.Type, refusal string) int {
-	switch {
-	case refusal == wire.KindUnavailable:
-		return 60
-	case refusal == wire.KindLimited && kind != wire.TypeCancel:
-		return 5
-	}
-	return 0
-}
-
-// again plans to send a refused command again when the server said when. The
-// same id is used: what was refused for want of room or of a journal has no
-// answer on record.
-func (p *phone) again(id string, r wire.Refused, now time.Time) bool {
-	c := p.calls.find(id)
-	if c == nil || r.RetryAfterMS <= 0 || c.retries >= maxRetries(c.kind, r.Kind) {
-		return false
-	}
-	c.retries++
-	c.session, c.double = 0, false
-	wait := time.Duration(min(r.RetryAfterMS, 60_000)) * time.Millisecond
-	c.due = now.Add(wait + time.Duration(p.rng.Int64N(int64(wait)/4+1)))
-	p.swarm.tally.count(retries)
-	return true
 }
 
 // ask makes a command about a trip ("" for none). false: too many are open.
 func (p *phone) ask(kind wire.Type, trip string, body any) bool {
-	p.named++
-	c := &call{id: fmt.Sprintf("%s-%d", p.swarm.cfg.Run, p.named), kind: kind, trip: trip}
-	var err error
-	if c.frame, err = wire.EncodeClient(kind, c.id, body); err != nil {
-		panic(fmt.Sprintf("swarm: %T does not make a frame: %v", body, err))
-	}
-	c.double = p.rng.Float64() < p.coverage.Duplicate
-	if p.barred || !p.calls.add(c) {
+	if p.barred {
 		return false
 	}
+	do, double := p.client.Do, p.rng.Float64() < p.coverage.Duplicate
+	if double {
+		do = p.client.DoTwice
+	}
+	id, err := do(kind, body)
+	switch {
+	case errors.Is(err, client.ErrFull):
+		return false
+	case err != nil:
+		panic(fmt.Sprintf("swarm: %T does not make a frame: %v", body, err))
+	}
+	if double {
+		p.swarm.tally.count(duplicates)
+	}
+	p.calls.open[id] = call{kind, trip, double}
 	p.swarm.tally.pending.Add(1)
 	return true
 }
 
-// live does what every phone does in time: lose its signal, and hang up on a
-// server that does not answer. It returns when to look again.
+// live does what every phone does in time: lose its signal and find it again. It
+// returns when to look again.
 func (p *phone) live(now time.Time) time.Time {
+	if p.unlit && !p.dark(now) {
+		p.unlit = false
+		p.client.Network(true)
+	}
 	if !p.darkAt.IsZero() && !now.Before(p.darkAt) {
 		p.goDark(now)
 	}
-	if p.conn != nil && p.calls.late(p.session, now) != nil {
-		p.swarm.tally.count(lateAnswers)
-		p.hangUp()
+	if p.unlit {
+		return earliest(p.darkAt, p.darkUntil)
 	}
 	return p.darkAt
 }
 
-// send writes the commands that may go out now, and returns when to look again.
-func (p *phone) send(now time.Time) time.Time {
-	for p.ready {
-		c, next := p.calls.ready(p.session, now)
-		if c == nil {
-			return next
-		}
-		c.session, c.sentAt = p.session, now
-		p.write(c.frame)
-		if c.double {
-			p.swarm.tally.count(duplicates)
-			p.calls.pace.AllowN(now, 1)
-			p.write(c.frame)
-		}
-	}
-	return time.Time{}
-}
-
-// write sends a frame; without a connection, or when that breaks, it is lost.
-func (p *phone) write(frame []byte) {
-	if p.conn == nil {
-		return
-	}
-	p.conn.SetWriteDeadline(time.Now().Add(writeWait))
-	if err := p.conn.WriteMessage(websocket.TextMessage, frame); err != nil {
-		p.hangUp()
-		return
-	}
-	p.swarm.tally.sent(len(frame))
-}
-
-// hangUp breaks the connection off; the link makes a new one, and the truth
+// hangUp breaks the connection off; the client makes a new one, and the truth
 // comes with it.
-func (p *phone) hangUp() {
-	if p.conn != nil {
-		p.conn.Close()
-		p.conn, p.ready = nil, false
-	}
+func (p *phone) hangUp(why string) {
+	p.client.HangUp(why)
+	p.up, p.ready = false, false
 }
 
 func (p *phone) planDark(now time.Time) {
@@ -325,9 +439,12 @@ func (p *phone) goDark(now time.Time) {
 		return
 	}
 	p.swarm.tally.count(darkStretches)
-	p.darkUntil = now.Add(p.darkFor)
-	p.link.cut(p.conn, p.darkFor, p.rng.IntN(2) == 0)
-	p.conn, p.ready = nil, false
+	p.darkUntil, p.unlit = now.Add(p.darkFor), true
+	if p.rng.IntN(2) == 0 {
+		p.lines.hush()
+	}
+	p.client.Network(false)
+	p.up, p.ready = false, false
 	p.planDark(p.darkUntil)
 }
 

@@ -50,7 +50,7 @@ type ride struct {
 }
 
 func newRider(s *swarm, party Party, wait time.Duration, index int) *rider {
-	r := &rider{phone: newPhone(s, party, &s.plan.Scenario.Riders.Coverage, wait, index), rides: map[string]*ride{}}
+	r := &rider{phone: newPhone(s, party, &s.plan.Scenario.Riders.Coverage, wait, 0, index), rides: map[string]*ride{}}
 	r.bookings = make(chan order, bookingQueue)
 	return r
 }
@@ -96,7 +96,7 @@ func shorten(name string) string {
 	return name
 }
 
-func (r *rider) done(c *call, d wire.Done, at time.Time) {
+func (r *rider) done(c call, d wire.Done, at time.Time) {
 	ride := r.rides[c.trip]
 	if c.kind == wire.TypeRequest && ride != nil && ride.again > 0 && d.Version < ride.version {
 		r.beginAnew(ride)
@@ -116,7 +116,7 @@ func (r *rider) done(c *call, d wire.Done, at time.Time) {
 	r.stale = true
 }
 
-func (r *rider) refused(c *call, _ wire.Refused, at time.Time) {
+func (r *rider) refused(c call, _ wire.Refused, at time.Time) {
 	ride := r.rides[c.trip]
 	switch {
 	case c.kind != wire.TypeRequest:
@@ -213,7 +213,6 @@ func (r *rider) see(t wire.Trip, at time.Time) {
 // beginAnew forgets what is known of a trip that the server had lost and has taken again.
 func (r *rider) beginAnew(ride *ride) {
 	ride.version, ride.state, ride.boundAt = 0, "", time.Time{}
-	r.link.pocket.drop(ride.trip)
 }
 
 func (r *rider) update(ride *ride, version int64, state string, at time.Time) {

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"cuntong/loadtest/plan"
+	"cuntong/ws/client"
 	"cuntong/ws/wire"
-
-	"github.com/gorilla/websocket"
 )
 
 const (
@@ -26,7 +24,7 @@ const (
 	// commands are waited for as long as swarm.answerWait.
 	tidyWait = 5 * time.Second
 	// defaultAnswerWait is how long a command may go unanswered on a live connection
-	// before the phone hangs up and asks again on a new one.
+	// before the phone hangs up and asks again on a new one; it is sent again twice in between.
 	defaultAnswerWait = 30 * time.Second
 	// glance is how often Run looks whether a stage is over.
 	glance = 50 * time.Millisecond
@@ -39,8 +37,9 @@ type swarm struct {
 	// Static after construction.
 	cfg        Config
 	plan       *plan.Plan
-	dialer     *websocket.Dialer
 	addresses  []string // of the servers
+	codecs     []wire.Codec
+	buffers    *sync.Pool // to write with
 	tally      *tally
 	witness    *witness
 	tracks     map[string]*track // by driver
@@ -49,6 +48,7 @@ type swarm struct {
 	drivers    []*driver
 	feeder     feeder
 	answerWait time.Duration
+	backoff    client.Backoff // of the clients; zero is the protocol's
 
 	// tidying is closed when trips are to be called off.
 	tidying chan struct{}
@@ -76,19 +76,14 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newSwarm(cfg, p, defaultAnswerWait).run(ctx)
+	return newSwarm(cfg, p, defaultAnswerWait, client.Backoff{}).run(ctx)
 }
 
-func newSwarm(cfg Config, p *plan.Plan, answerWait time.Duration) *swarm {
+func newSwarm(cfg Config, p *plan.Plan, answerWait time.Duration, backoff client.Backoff) *swarm {
 	s := &swarm{
-		cfg: cfg, plan: p, addresses: cfg.addresses(), answerWait: answerWait, tally: newTally(), tracks: map[string]*track{},
+		cfg: cfg, plan: p, addresses: cfg.addresses(), answerWait: answerWait, backoff: backoff, tally: newTally(), tracks: map[string]*track{},
 		tripPrefix: cfg.Prefix + "-" + cfg.Run + "-", tidying: make(chan struct{}),
-		dialer: &websocket.Dialer{
-			Subprotocols:   []string{wire.Subprotocol},
-			NetDialContext: cfg.DialContext,
-			ReadBufferSize: 1024, WriteBufferSize: 1024, WriteBufferPool: new(sync.Pool),
-			Proxy: http.ProxyFromEnvironment,
-		},
+		codecs: []wire.Codec{cfg.codec()}, buffers: new(sync.Pool),
 	}
 	s.stage.Store("connecting")
 	s.calm.Store(true)
@@ -235,9 +230,9 @@ func (s *swarm) finished() bool {
 
 // unknown files a command whose result its party will not learn; owed says that
 // the server had it and did not answer.
-func (s *swarm) unknown(party Party, c *call, owed bool) {
+func (s *swarm) unknown(party Party, id string, c call, owed bool) {
 	s.tally.count(unanswered)
-	say := fmt.Sprintf("%s %s of %s about trip %q", c.kind, c.id, party.ID, c.trip)
+	say := fmt.Sprintf("%s %s of %s about trip %q", c.kind, id, party.ID, c.trip)
 	if owed {
 		s.witness.violation(NoAnswer, c.trip, say+" was sent on a connection that lives, and never answered")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"cuntong/geo"
 	"cuntong/loadtest/plan"
+	"cuntong/ws/client"
 
 	"go.uber.org/goleak"
 )
@@ -74,6 +75,9 @@ func config(t *testing.T, f *fake, s plan.Scenario) Config {
 	}
 }
 
+// soon is a back-off for scenarios of seconds.
+var soon = client.Backoff{Base: 300 * time.Millisecond, Top: 2 * time.Second, Steady: time.Millisecond}
+
 func drive3s(t *testing.T, s plan.Scenario, with faults) *Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -86,7 +90,7 @@ func drive3s(t *testing.T, s plan.Scenario, with faults) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := newSwarm(cfg, p, 3*time.Second).run(ctx)
+	r, err := newSwarm(cfg, p, 6*time.Second, soon).run(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,8 +85,8 @@ var counterInfos = [numCounters]Info{
 	truthsAgain:     {"truths_again", "truths that came in the middle of a connection"},
 	receiptsGiven:   {"receipts_given", "receipts of trips that were given back on connecting"},
 	requestsAgain:   {"requests_again", "bookings sent again under the same trip id, because the server did not list a trip that it had taken"},
-	lateAnswers:     {"late_answers", "commands not answered within 30 s on a live connection"},
-	strayAnswers:    {"stray_answers", "answers to a command that was not open"},
+	lateAnswers:     {"late_answers", "commands sent three times within 30 s on a live connection, and not answered"},
+	strayAnswers:    {"stray_answers", "answers to a command that was not open: second ones, mostly, to what was sent again after 10 s"},
 	leftovers:       {"leftovers", "open trips of an earlier run that were found and called off"},
 	brokenFrames:    {"broken_frames", "frames that could not be read"},
 	positionsSent:   {"positions_sent", "positions that drivers sent"},
@@ -200,15 +200,14 @@ func (t *timing) record(us int64) {
 // more is counted under "other".
 const maxWords = 100
 
-// sent and received count a frame with so many bytes.
-func (t *tally) sent(bytes int) {
-	t.count(framesOut)
-	t.add(bytesOut, bytes)
-}
-
-func (t *tally) received(bytes int) {
-	t.count(framesIn)
-	t.add(bytesIn, bytes)
+// tap counts a frame and its bytes.
+func (t *tally) tap(sent bool, frame []byte) {
+	frames, bytes := framesIn, bytesIn
+	if sent {
+		frames, bytes = framesOut, bytesOut
+	}
+	t.count(frames)
+	t.add(bytes, len(frame))
 }
 
 func (t *tally) refused(kind, code string) {

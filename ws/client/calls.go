@@ -24,8 +24,9 @@ type Command struct {
 	Body any
 	// DoneAt is when it was given, by the phone's clock.
 	DoneAt time.Time
-	// Sent is how often it has been sent, Put how often the server has put it off.
-	Sent, Put int
+	// Sent is how often it has been sent, Put how often the server has put it off;
+	// Session is the connection it was last sent on and may be answered on, 0 for none.
+	Sent, Put, Session int
 	// Twice sends it twice at once, for tests of servers.
 	Twice bool
 }
@@ -42,7 +43,6 @@ type call struct {
 	Command
 	doneAt, seq int64 // a deed's, Unix ms by the phone's clock; 0 for other commands
 	stamped     bool  // they are in the frame
-	session     int   // the connection it was last sent on, 0 for none
 	tries       int   // sendings on that connection
 	sentAt      time.Time
 	due         time.Time // before when it may not be sent; zero is now
@@ -112,7 +112,7 @@ func (m *mind) ready(now time.Time) (first *call, due time.Time) {
 	flying := 0
 	for i, c := range m.calls {
 		switch {
-		case c.session == m.session && now.Before(c.sentAt.Add(m.repeat)):
+		case c.Session == m.session && now.Before(c.sentAt.Add(m.repeat)):
 			flying++
 			due = earliest(due, c.sentAt.Add(m.repeat))
 		case flying >= window:
@@ -129,8 +129,8 @@ func (m *mind) ready(now time.Time) (first *call, due time.Time) {
 
 // sendCall sends a command, or ends a connection on which it was sent in vain too often.
 func (m *mind) sendCall(c *call, now time.Time, wall int64) send {
-	if c.session != m.session {
-		c.session, c.tries = m.session, 0
+	if c.Session != m.session {
+		c.Session, c.tries = m.session, 0
 	}
 	if c.tries >= sendings {
 		m.events = append(m.events, Event{Kind: Late, Session: m.session, At: now, Answer: &Answer{Command: c.Command}})
@@ -202,12 +202,12 @@ func (m *mind) refused(now time.Time, id string, r wire.Refused) {
 		return
 	}
 	if m.older(c, r) {
-		c.session, m.stir = 0, true
+		c.Session, m.stir = 0, true
 		return
 	}
 	if m.again(c.Command, r) {
 		c.Put++
-		c.session, c.tries = 0, 0
+		c.Session, c.tries = 0, 0
 		wait := time.Duration(min(max(r.RetryAfterMS, 100), maxRetryAfter.Milliseconds())) * time.Millisecond
 		c.due = now.Add(wait + time.Duration(m.rng.Int64N(int64(wait)/4+1)))
 		m.counts.PutOff++

@@ -17,12 +17,12 @@ func (m *mind) check() error {
 			bad("command %s waits twice", c.ID)
 		}
 		ids[c.ID] = true
-		if c.session > m.session {
-			bad("command %s was sent on connection %d of %d", c.ID, c.session, m.session)
+		if c.Session > m.session {
+			bad("command %s was sent on connection %d of %d", c.ID, c.Session, m.session)
 		}
 	}
 	for i, c := range m.calls {
-		if c.session == m.session && c.session > 0 && !isAside(c.Type) {
+		if c.Session == m.session && c.Session > 0 && !isAside(c.Type) {
 			flying++
 			if m.waits(i) {
 				bad("command %s was sent before the one it has to wait for was answered", c.ID)
@@ -41,7 +41,7 @@ func (m *mind) check() error {
 	if flying > window {
 		bad("%d commands are on their way at a time", flying)
 	}
-	if len(m.tracks) > 1 && m.tracks[1].session == m.session && m.tracks[1].session > 0 {
+	if len(m.tracks) > 1 && m.tracks[1].Session == m.session && m.tracks[1].Session > 0 {
 		bad("two tracks are on their way at a time")
 	}
 	if n := len(m.calls); n > m.open {

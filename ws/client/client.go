@@ -332,9 +332,9 @@ func (c *Client) Run(ctx context.Context) error {
 
 	var pump sync.WaitGroup
 	pump.Go(func() { c.pump(ctx) })
-	err := c.comeAndGo(ctx)
+	end := c.comeAndGo(ctx)
 	if ctx.Err() == nil {
-		c.tell(ctx, []Event{{Kind: Ended, Session: c.session, At: time.Now(), Err: err}})
+		c.tell(ctx, []Event{{Kind: Ended, Session: c.session, At: time.Now(), Err: end.err, Code: end.code}})
 	}
 	stop(nil)
 	pump.Wait()
@@ -345,5 +345,5 @@ func (c *Client) Run(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause == ErrClosed {
 		return nil
 	}
-	return err
+	return end.err
 }

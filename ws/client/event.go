@@ -2,6 +2,8 @@ package client
 
 import (
 	"time"
+
+	"cuntong/ws/wire"
 )
 
 // Kind says what an event is.
@@ -9,8 +11,8 @@ type Kind int
 
 // The kinds of event.
 const (
-	// Up: the server has welcomed us. Body is the wire.Welcome, Took how long it was from
-	// the dial.
+	// Up: the server has welcomed us. Body is the wire.Welcome, Hello what we had said
+	// (without the token), Took how long it was from the dial.
 	Up Kind = iota
 	// Told: a message of the server's, in Body, a value of package wire: trips are whole,
 	// and a truth has all its trips in Trips. Stale says that a trip is no news, Gone which
@@ -30,6 +32,8 @@ const (
 	Failed
 	// Ended: the client does not come back by itself, for Err. It is the last event of Run.
 	Ended
+	// Unreadable: a frame of the server's could not be read, for Err.
+	Unreadable
 	// Unsaved: the store failed, with Err. What is kept is kept in memory only.
 	Unsaved
 )
@@ -41,6 +45,7 @@ type Event struct {
 	Session int
 	At      time.Time
 	Body    any
+	Hello   *wire.Hello
 	Stale   bool
 	Gone    []string
 	Answer  *Answer

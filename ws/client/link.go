@@ -21,22 +21,22 @@ const (
 )
 
 // comeAndGo makes one connection after the other.
-func (c *Client) comeAndGo(ctx context.Context) error {
+func (c *Client) comeAndGo(ctx context.Context) (end ending) {
 	wait, failures, used := c.cfg.First, 0, ""
 	for at := 0; ; at = (at + 1) % len(c.addresses) {
 		came, err := c.rest(ctx, wait)
 		if err != nil {
-			return err
+			return ending{err: err}
 		}
 		if came {
 			failures = 0 // the network is another one
 		}
-		end := c.connect(ctx, c.addresses[at], &used)
+		end = c.connect(ctx, c.addresses[at], &used)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return ending{err: ctx.Err()}
 		}
 		if end.final {
-			return end.err
+			return end
 		}
 		if end.lasted >= c.cfg.Backoff.Steady {
 			failures = 0
@@ -230,7 +230,9 @@ func (c *Client) take(ctx context.Context, data []byte, begun time.Time) {
 	if err != nil {
 		c.counts.Unreadable++
 		c.heard(now)
+		session := c.session
 		c.mu.Unlock()
+		c.tell(ctx, []Event{{Kind: Unreadable, Session: session, At: now, Err: err}})
 		return
 	}
 	c.told(now, f)

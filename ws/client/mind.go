@@ -46,6 +46,7 @@ type mind struct {
 	drained  time.Duration
 	roomy    int // the longest frame that the server takes
 	why      string
+	hello    wire.Hello // the last one
 	// old are the fields of hello that the server does not know; old["at"] is about
 	// deeds, old["track"] and old["seen"] are about the types.
 	old     map[string]bool
@@ -138,13 +139,20 @@ func (m *mind) greet(now time.Time, wall int64, token, name, device string) wire
 		h.Receipts, room = m.pocket.give(now, room)
 	}
 	if m.plain {
-		return h
+		return m.said(h)
 	}
 	h.Lean, h.Confirms = !m.old["lean"], !m.old["confirms"] && m.role == wire.RoleDriver
 	if !m.doubted && !m.old["known"] {
 		h.Known = m.picture.known(now, room)
 	}
 	m.doubted = false
+	return m.said(h)
+}
+
+// said notes a hello, without its secret.
+func (m *mind) said(h wire.Hello) wire.Hello {
+	m.hello = h
+	m.hello.Token = ""
 	return h
 }
 
@@ -225,7 +233,7 @@ func (m *mind) welcome(now time.Time, w wire.Welcome) {
 		m.pulse.every = every
 	}
 	m.enter(welcomed, now, truthWait)
-	m.events = append(m.events, Event{Kind: Up, Session: m.session, At: now, Body: w})
+	m.events = append(m.events, Event{Kind: Up, Session: m.session, At: now, Body: w, Hello: new(m.hello)})
 }
 
 // truth follows a truth into the rest of the mind.

@@ -174,7 +174,7 @@ func (m *mind) nextTrack(now time.Time) (*call, time.Time) {
 	}
 	c := m.tracks[0]
 	switch {
-	case c.session == m.session && now.Before(c.sentAt.Add(m.repeat)):
+	case c.Session == m.session && now.Before(c.sentAt.Add(m.repeat)):
 		return nil, c.sentAt.Add(m.repeat)
 	case c.due.After(now):
 		return nil, c.due
