@@ -34,6 +34,8 @@ type options struct {
 	Datum      string `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --villages."`
 	Prefix     string `default:"load" help:"Begins the ids of drivers, riders and trips. Two runs at a time need two; the server's demo uses 'sim'."`
 
+	Wire string `default:"json" enum:"json,pb" help:"How frames are written: cuntong.v1.json or cuntong.v1.pb."`
+
 	Scenario   string         `default:"thousand-drivers" help:"A scenario file, or one of the built-in scenarios: ${scenarios}."`
 	Drivers    *int           `help:"Number of drivers."`
 	Passengers *int           `help:"Number of passengers."`
@@ -165,7 +167,7 @@ func (o *options) config() (swarm.Config, error) {
 		return swarm.Config{}, err
 	}
 	return swarm.Config{
-		URL: o.URL, TokenFor: mint.token, Villages: villages, Scenario: o.scenario, Seed: o.Seed, Prefix: o.Prefix,
+		URL: o.URL, TokenFor: mint.token, Villages: villages, Scenario: o.scenario, Seed: o.Seed, Prefix: o.Prefix, Wire: o.Wire,
 	}, nil
 }
 
