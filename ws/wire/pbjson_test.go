@@ -247,6 +247,7 @@ func sameJudgement(t *testing.T, frame []byte) (inJSON, inPB *Error, ok bool) {
 	if !ok || len(frame) > MaxFrameBytes || deeperThan(frame, MaxDepth) { // protobuf does not go into what it does not know
 		return nil, nil, false
 	}
+	samePBVerdict(t, pb)
 	want, wantErr := DecodeClient(frame)
 	got, gotErr := PB.DecodeClient(pb)
 	if (wantErr == nil) != (gotErr == nil) {
