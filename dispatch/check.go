@@ -43,6 +43,7 @@ func (c *Core) checkTrip(id TripID, t *Trip, fail func(string, ...any)) {
 		if d := c.drivers[t.Offer.Driver]; d == nil || d.Offer != id {
 			fail("trip %s is offered to %s, who does not know", id, t.Offer.Driver)
 		}
+		c.checkOffer(t, fail)
 	}
 	if t.State.HasDriver() {
 		if d := c.drivers[t.Driver]; d == nil || d.Plan.Trip() != id {
@@ -57,6 +58,18 @@ func (c *Core) checkTrip(id TripID, t *Trip, fail func(string, ...any)) {
 		fail("open trip %s has deadline %d, the heap %v", id, t.Deadline, entry)
 	case !t.State.Open() && entry != nil:
 		fail("ended trip %s has a deadline", id)
+	}
+}
+
+// checkOffer: an offer ends at its trip's deadline, and not later than a slow link
+// may stretch it.
+func (c *Core) checkOffer(t *Trip, fail func(string, ...any)) {
+	o := t.Offer
+	if o.due() != t.Deadline {
+		fail("the offer of trip %s is due at %d, the trip at %d", t.ID, o.due(), t.Deadline)
+	}
+	if o.Confirm > o.MadeAt.Add(maxConfirmWait) || o.Until > o.MadeAt.Add(maxConfirmWait+maxOfferWait+maxStretch) {
+		fail("the offer of trip %s, made at %d, is kept until %d, or %d without a word", t.ID, o.MadeAt, o.Until, o.Confirm)
 	}
 }
 
@@ -158,8 +171,13 @@ func (c *Core) checkSoft(fail func(string, ...any)) {
 		fail("%d drivers are quiet and %d heard of, of %d on duty", len(c.quiet.by), len(c.fixes), len(c.drivers))
 	}
 	for id, d := range c.drivers {
-		if _, indexed := c.busy.At(id); indexed != (len(d.Plan) > 0 && c.fixes[id] != nil) {
+		if _, indexed := c.busy.At(id); indexed != (len(d.Plan) > 0 && c.reachable(id)) {
 			fail("driver %s has %d stops to come, in the index of the busy: %t", id, len(d.Plan), indexed)
+		}
+	}
+	for id := range c.links {
+		if c.drivers[id] == nil {
+			fail("something is kept of the link of %s, who is not on duty", id)
 		}
 	}
 	if c.free.Len() != free {

@@ -18,7 +18,8 @@ import (
 // itself: the server that is updated last tells so in its log.
 //
 //	1  the first
-const LetterFormat = 1
+//	2  positions with what the phone's system says of them and with the round trip
+const LetterFormat = 2
 
 // The names of the inputs on paper. They never change meaning.
 var inputKinds = kindsOf(map[string]Input{
@@ -52,6 +53,8 @@ var inputKinds = kindsOf(map[string]Input{
 	"bar":          Bar{},
 	"lift_bar":     LiftBar{},
 	"sign_out":     SignOut{},
+	"offer_seen":   OfferSeen{},
+	"link_lost":    LinkLost{},
 })
 
 // The names of the notices on paper. They never change meaning.
@@ -172,11 +175,19 @@ func UnmarshalNotice(line []byte) (Notice, error) {
 // MaxFixes bounds the positions of one batch.
 const MaxFixes = 4096
 
-// fixNumbers are the numbers of a position on paper, 8 bytes each.
-const fixNumbers = 7
+// fixNumbers are the numbers of a position on paper, 8 bytes each; format 1 had
+// oldFixNumbers.
+const (
+	fixNumbers    = 8
+	oldFixNumbers = 7
+)
 
-// MarshalFixes writes positions for another server, about 70 bytes each: the
-// version, how many, and of each the driver's id behind its length and seven
+// mockBit is set in the last number of a position, the round trip in milliseconds, when
+// the phone says that the position is made up.
+const mockBit = 1 << 63
+
+// MarshalFixes writes positions for another server, about 80 bytes each: the
+// version, how many, and of each the driver's id behind its length and eight
 // numbers of eight bytes. At most [MaxFixes].
 func MarshalFixes(fixes []Fix) ([]byte, error) {
 	if len(fixes) > MaxFixes {
@@ -189,9 +200,13 @@ func MarshalFixes(fixes []Fix) ([]byte, error) {
 		}
 		b = append(b, byte(len(f.Driver)))
 		b = append(b, f.Driver...)
+		link := uint64(max(0, f.LinkMillis))
+		if f.Mock {
+			link |= mockBit
+		}
 		for _, n := range [fixNumbers]uint64{
 			uint64(f.At), uint64(f.Received), math.Float64bits(f.Point.Lat), math.Float64bits(f.Point.Lon),
-			math.Float64bits(float64(f.AccuracyMeters)), math.Float64bits(f.HeadingDegrees), math.Float64bits(f.SpeedMPS),
+			math.Float64bits(float64(f.AccuracyMeters)), math.Float64bits(f.HeadingDegrees), math.Float64bits(f.SpeedMPS), link,
 		} {
 			b = binary.LittleEndian.AppendUint64(b, n)
 		}
@@ -202,26 +217,32 @@ func MarshalFixes(fixes []Fix) ([]byte, error) {
 // errFixes: a batch of positions is cut short, too long, or no such batch.
 var errFixes = errors.New("this is no batch of positions")
 
-// UnmarshalFixes reads what [MarshalFixes] wrote. What a later program wrote is an error.
+// UnmarshalFixes reads what [MarshalFixes] of this or an earlier version wrote. What a
+// later program wrote is an error.
 func UnmarshalFixes(b []byte) ([]Fix, error) {
 	if len(b) == 0 {
 		return nil, errFixes
 	}
-	if b[0] != LetterFormat {
-		return nil, fmt.Errorf("positions have format %d: this program reads %d; run a newer one", b[0], LetterFormat)
+	numbers := fixNumbers
+	switch b[0] {
+	case LetterFormat:
+	case 1:
+		numbers = oldFixNumbers
+	default:
+		return nil, fmt.Errorf("positions have format %d: this program reads 1 to %d; run a newer one", b[0], LetterFormat)
 	}
 	count, n := binary.Uvarint(b[1:])
 	if n <= 0 || count > MaxFixes {
 		return nil, errFixes
 	}
 	b = b[1+n:]
-	if uint64(len(b)) < count*(1+8*fixNumbers) {
+	if uint64(len(b)) < count*uint64(1+8*numbers) {
 		return nil, errFixes
 	}
 	fixes := make([]Fix, count)
 	for i := range fixes {
 		var ok bool
-		if fixes[i], b, ok = cutFix(b); !ok {
+		if fixes[i], b, ok = cutFix(b, numbers); !ok {
 			return nil, errFixes
 		}
 	}
@@ -231,9 +252,9 @@ func UnmarshalFixes(b []byte) ([]Fix, error) {
 	return fixes, nil
 }
 
-// cutFix reads one position and returns what follows it.
-func cutFix(b []byte) (f Fix, rest []byte, ok bool) {
-	if len(b) == 0 || int(b[0]) > MaxIDLength || len(b) < 1+int(b[0])+8*fixNumbers {
+// cutFix reads one position of so many numbers and returns what follows it.
+func cutFix(b []byte, numbers int) (f Fix, rest []byte, ok bool) {
+	if len(b) == 0 || int(b[0]) > MaxIDLength || len(b) < 1+int(b[0])+8*numbers {
 		return Fix{}, nil, false
 	}
 	f.Driver, b = DriverID(b[1:1+b[0]]), b[1+b[0]:]
@@ -242,5 +263,8 @@ func cutFix(b []byte) (f Fix, rest []byte, ok bool) {
 	f.At, f.Received = Instant(number(0)), Instant(number(1))
 	f.Point = geo.Point{Lat: float(2), Lon: float(3)}
 	f.AccuracyMeters, f.HeadingDegrees, f.SpeedMPS = geo.Meters(float(4)), float(5), float(6)
-	return f, b[8*fixNumbers:], true
+	if numbers > oldFixNumbers {
+		f.Mock, f.LinkMillis = number(7)&mockBit != 0, int64(number(7)&^mockBit)
+	}
+	return f, b[8*numbers:], true
 }

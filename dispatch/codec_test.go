@@ -172,6 +172,7 @@ func TestFixesOnPaper(t *testing.T) {
 		fixes := make([]Fix, rapid.IntRange(0, 20).Draw(t, "n"))
 		for i := range fixes {
 			fill(t, reflect.ValueOf(&fixes[i]).Elem())
+			fixes[i].LinkMillis = max(0, fixes[i].LinkMillis)
 			fixes[i].Driver = DriverID(rapid.StringMatching(`[a-z0-9.:@_-]{0,64}`).Draw(t, "driver"))
 		}
 		b, err := MarshalFixes(fixes)
@@ -204,7 +205,7 @@ func TestFixesOnPaper(t *testing.T) {
 
 func TestLettersOfOtherPrograms(t *testing.T) {
 	for line, want := range map[string]string{
-		`{"v":2,"kind":"tick","body":{}}`:                     "run a newer one",
+		`{"v":3,"kind":"tick","body":{}}`:                     "run a newer one",
 		`{"v":0,"kind":"tick","body":{}}`:                     "format 0",
 		`{"v":1,"kind":"teleport","body":{}}`:                 "run a newer one",
 		`{"v":1,"kind":"end_duty","body":{"Why":"rain"}}`:     "newer one",
@@ -222,7 +223,7 @@ func TestLettersOfOtherPrograms(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		`{"v":1,"kind":"done","body":{}}`:                  "nobody",
-		`{"v":2,"kind":"done","to":{},"body":{}}`:          "run a newer one",
+		`{"v":3,"kind":"done","to":{},"body":{}}`:          "run a newer one",
 		`{"v":1,"kind":"tick","to":{},"body":{}}`:          "run a newer one",
 		`{"v":1,"kind":"done","to":{},"body":{"Cost":12}}`: "newer one",
 	} {
@@ -230,7 +231,7 @@ func TestLettersOfOtherPrograms(t *testing.T) {
 			t.Errorf("%s is read as %+v; error is %v, want one with %q", line, n, err, want)
 		}
 	}
-	if fixes, err := UnmarshalFixes([]byte{2, 0}); err == nil || !strings.Contains(err.Error(), "run a newer one") {
+	if fixes, err := UnmarshalFixes([]byte{3, 0}); err == nil || !strings.Contains(err.Error(), "run a newer one") {
 		t.Errorf("%v, %v", fixes, err)
 	}
 }
@@ -304,7 +305,7 @@ func FuzzUnmarshalNotice(f *testing.F) {
 }
 
 func FuzzUnmarshalFixes(f *testing.F) {
-	b, err := MarshalFixes([]Fix{{Driver: "d1", Point: geo.Point{Lat: 26, Lon: 108}, At: 1, Received: 2, AccuracyMeters: 3, HeadingDegrees: -1, SpeedMPS: 5}, {}})
+	b, err := MarshalFixes([]Fix{{Driver: "d1", Point: geo.Point{Lat: 26, Lon: 108}, At: 1, Received: 2, AccuracyMeters: 3, HeadingDegrees: -1, SpeedMPS: 5, Mock: true, LinkMillis: 700}, {}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -196,6 +196,7 @@ func (r *run) command(in Input) {
 		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: *refuseBarred()})
 		return
 	}
+	c.heardFrom(cmd.By.Driver())
 	if driver := c.leftBy(in); driver != "" {
 		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: refuseElsewhere()})
 		r.pointTo(driver)

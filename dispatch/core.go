@@ -51,6 +51,7 @@ type Core struct {
 	quiet quiet
 	free  *geo.Index[DriverID] // drivers who may be asked now
 	busy  *geo.Index[DriverID] // drivers with a plan who are heard of, at its last stop
+	links map[DriverID]*link   // of drivers on duty of whose links something is known
 	// forgotten are the drivers whose position was dropped and is yet to be unshown.
 	forgotten []DriverID
 
@@ -173,6 +174,7 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 		drove:      map[DriverID][]TripID{},
 		paths:      map[TripID]*path{},
 		fixes:      map[DriverID]*fixed{},
+		links:      map[DriverID]*link{},
 		free:       geo.NewIndex[DriverID](),
 		busy:       geo.NewIndex[DriverID](),
 	}
@@ -254,6 +256,10 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 		r.near(in)
 	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled:
 		r.letter(in)
+	case OfferSeen:
+		r.offerSeen(in)
+	case LinkLost:
+		r.linkLost(in)
 	case Watch:
 		if no := c.mayDo(in); no != nil {
 			r.tell(in.By, Refused{Refusal: *no})
@@ -286,6 +292,7 @@ func (r *run) hello(in Hello) {
 	}
 	r.replaced(in)
 	r.present(in)
+	r.saidHello(in.By.Driver())
 	if id := in.By.Driver(); c.gone[id] != nil {
 		r.pointTo(id)
 		return

@@ -69,6 +69,19 @@ type OfferMade struct {
 	// Ride is the drive from pickup to drop-off by his vehicle; zero in journals
 	// from before roads were known.
 	Ride geo.Leg `json:"ride,omitzero"`
+	// Confirm is when his phone's word that it has the offer is due. Zero, as in journals
+	// from before phones were waited for: the offer counts as delivered.
+	Confirm Instant `json:"confirm,omitempty"`
+}
+
+// OfferDelivered: the driver's phone has the offer; the time to answer counts from now.
+type OfferDelivered struct {
+	Trip  TripID  `json:"trip"`
+	Offer OfferID `json:"offer"`
+	// Until is when the offer lapses.
+	Until Instant `json:"until"`
+	// RoundTrip is that of his link, in milliseconds, by which Until was stretched; zero: not known.
+	RoundTrip int64 `json:"round_trip_ms,omitempty"`
 }
 
 // OfferClosed: the offer ended without being accepted; the trip wants a driver again.
@@ -152,23 +165,24 @@ type TripUnserved struct {
 	Why  Reason `json:"why"`
 }
 
-func (DutyStarted) kind() string   { return "duty_started" }
-func (DutyEnded) kind() string     { return "duty_ended" }
-func (TripRequested) kind() string { return "trip_requested" }
-func (OfferMade) kind() string     { return "offer_made" }
-func (OfferClosed) kind() string   { return "offer_closed" }
-func (TripParked) kind() string    { return "trip_parked" }
-func (TripAssigned) kind() string  { return "trip_assigned" }
-func (DriverArrived) kind() string { return "driver_arrived" }
-func (RideStarted) kind() string   { return "ride_started" }
-func (TripCompleted) kind() string { return "trip_completed" }
-func (TripReleased) kind() string  { return "trip_released" }
-func (TripOverdue) kind() string   { return "trip_overdue" }
-func (TripCancelled) kind() string { return "trip_cancelled" }
-func (TripUnserved) kind() string  { return "trip_unserved" }
-func (TripRetimed) kind() string   { return "trip_retimed" }
-func (RoadChanged) kind() string   { return "road_changed" }
-func (RoadRestored) kind() string  { return "road_restored" }
+func (DutyStarted) kind() string    { return "duty_started" }
+func (DutyEnded) kind() string      { return "duty_ended" }
+func (TripRequested) kind() string  { return "trip_requested" }
+func (OfferMade) kind() string      { return "offer_made" }
+func (OfferClosed) kind() string    { return "offer_closed" }
+func (OfferDelivered) kind() string { return "offer_delivered" }
+func (TripParked) kind() string     { return "trip_parked" }
+func (TripAssigned) kind() string   { return "trip_assigned" }
+func (DriverArrived) kind() string  { return "driver_arrived" }
+func (RideStarted) kind() string    { return "ride_started" }
+func (TripCompleted) kind() string  { return "trip_completed" }
+func (TripReleased) kind() string   { return "trip_released" }
+func (TripOverdue) kind() string    { return "trip_overdue" }
+func (TripCancelled) kind() string  { return "trip_cancelled" }
+func (TripUnserved) kind() string   { return "trip_unserved" }
+func (TripRetimed) kind() string    { return "trip_retimed" }
+func (RoadChanged) kind() string    { return "road_changed" }
+func (RoadRestored) kind() string   { return "road_restored" }
 
 // readers turns the body of each kind back into its type.
 var readers = map[string]func(json.RawMessage) (FactBody, error){
@@ -201,6 +215,7 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"party_barred":     readBody[PartyBarred],
 	"bar_lifted":       readBody[BarLifted],
 	"party_signed_out": readBody[PartySignedOut],
+	"offer_delivered":  readBody[OfferDelivered],
 }
 
 func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {

@@ -64,6 +64,9 @@ func oneOfEach() []Fact {
 		TripReleased{Trip: "t1", By: Actor{Role: RoleDriver, ID: "d1"}, Why: ReasonBreakdown, Deed: Deed{DoneAt: 900, DeedSeq: 17}},
 		TripCancelled{Trip: "t1", By: Actor{Role: RoleDriver, ID: "d1"}, Why: ReasonNoShow, Deed: Deed{DoneAt: 920, DeedSeq: 18}},
 		TripReclaimed{Trip: "t1", Driver: "d1", Since: 800, ETA: 100_000, Ride: leg, Deadline: 1_300_000},
+		OfferMade{Trip: "t1", Offer: "t1/1", Driver: "d1", Until: 20_000, Approach: leg, Ride: leg, Confirm: 5_000},
+		OfferDelivered{Trip: "t1", Offer: "t1/1", Until: 24_000, RoundTrip: 700},
+		OfferClosed{Trip: "t1", End: OfferUnseen, Rest: 35_000},
 	}
 	bodies = append(bodies,
 		PartyBarred{Party: Actor{Role: RolePassenger, ID: "p9"}, Until: 90_000, By: Actor{Role: RoleOperator, ID: "o1"}, Reason: "forty orders"},

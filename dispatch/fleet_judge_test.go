@@ -157,6 +157,11 @@ func (j *arbiter) audit(a *fleetArea) error {
 			}
 			caused[key] = f.Seq
 		}
+		if b, ok := f.Body.(OfferDelivered); ok {
+			o := offered[b.Trip]
+			o.Until, o.Confirm = b.Until, 0
+			offered[b.Trip] = o
+		}
 		id, next := TripOf(f.Body)
 		if id == "" {
 			continue
@@ -166,8 +171,11 @@ func (j *arbiter) audit(a *fleetArea) error {
 		case OfferMade:
 			offered[id] = b
 		case OfferClosed:
-			if o := offered[id]; b.End == OfferLapsed && f.At < o.Until {
-				return fmt.Errorf("the offer of trip %s lapsed at %d, before its time %d", id, f.At, o.Until)
+			switch o := offered[id]; {
+			case b.End == OfferLapsed && (f.At < o.Until || o.Confirm != 0):
+				return fmt.Errorf("the offer of trip %s lapsed at %d, before its time %d, or unconfirmed (%d)", id, f.At, o.Until, o.Confirm)
+			case b.End == OfferUnseen && o.Confirm == 0:
+				return fmt.Errorf("the offer of trip %s had arrived, and is closed as unseen at %d", id, f.At)
 			}
 		case TripAssigned:
 			driver[id] = offered[id].Driver

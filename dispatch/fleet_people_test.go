@@ -264,6 +264,7 @@ func (p *phone) hear(at int64, body NoticeBody) {
 		p.learn(at, b.Trip)
 	case OfferTold:
 		p.offer, p.offerAt = &b.Offer, at
+		p.confirm()
 	case OfferGone:
 		if p.offer != nil && p.offer.ID == b.Offer {
 			p.offer = nil
@@ -279,6 +280,13 @@ func (p *phone) hear(at int64, body NoticeBody) {
 				p.hello()
 			}
 		}
+	}
+}
+
+// confirm says that the phone has the offer it was told of.
+func (p *phone) confirm() {
+	if o := p.offer; o != nil && o.Confirm != 0 {
+		p.send(OfferSeen{Driver: p.who.Driver(), Trip: o.Trip, Offer: o.ID, RTT: p.fleet.upTo(2 * time.Second)}, nil)
 	}
 }
 
@@ -309,6 +317,7 @@ func (p *phone) truth(at int64, b Truth) {
 	if p.who.Role == RoleDriver {
 		p.onDuty = b.Duty != nil
 		p.offer = b.Offer
+		p.confirm()
 	}
 	for id, k := range p.trips {
 		if k.at < at {

@@ -40,6 +40,11 @@ func (c *Core) admissible(f Fact) error {
 			return misfit("no change %s to the roads holds", b.ID)
 		}
 		return nil
+	case OfferDelivered:
+		if t := c.trips[b.Trip]; t == nil || t.Offer == nil || t.Offer.ID != b.Offer {
+			return misfit("trip %s is not offered as %s", b.Trip, b.Offer)
+		}
+		return nil
 	case DriverReleased, TransferSettled, DriverAdmitted:
 		if err := c.fitsTransfer(b); err != nil {
 			return misfit("%w", err)
@@ -84,7 +89,9 @@ func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
 }
 
 // TripOf returns the trip a fact speaks of, if any, and the state it takes it to;
-// an empty state means that the trip stays in the one it is in.
+// an empty state means that the trip stays in the one it is in. That an offer was
+// delivered is between the server and one phone: it changes nothing that is told of the
+// trip, and so is no fact about it.
 func TripOf(body FactBody) (TripID, State) {
 	switch b := body.(type) {
 	case TripRequested:
@@ -139,6 +146,7 @@ func (c *Core) fold(f Fact) {
 		c.settle(b.Driver)
 	case DutyEnded:
 		delete(c.drivers, b.Driver)
+		delete(c.links, b.Driver)
 		c.forget(b.Driver)
 		c.quiet.remove(b.Driver)
 	case TripRequested:
@@ -147,6 +155,8 @@ func (c *Core) fold(f Fact) {
 		c.foldRoad(b)
 	case PartyBarred, BarLifted, PartySignedOut:
 		c.shut.fold(f.At, b)
+	case OfferDelivered:
+		c.foldOfferDelivered(b)
 	case DriverReleased:
 		c.foldDriverReleased(f.Seq, b)
 	case TransferSettled:
@@ -175,11 +185,11 @@ func (c *Core) foldTrip(f Fact) {
 	t.Version++
 	switch b := f.Body.(type) {
 	case OfferMade:
-		t.Offer = &Offer{ID: b.Offer, Driver: b.Driver, MadeAt: f.At, Until: b.Until, Approach: b.Approach, Ride: b.Ride}
+		t.Offer = &Offer{ID: b.Offer, Driver: b.Driver, MadeAt: f.At, Until: b.Until, Confirm: b.Confirm, Approach: b.Approach, Ride: b.Ride}
 		t.Offers++
 		t.PickupETA, t.Cut = 0, false
 		c.drivers[b.Driver].Offer = id
-		c.become(t, next, f.At, b.Until)
+		c.become(t, next, f.At, t.Offer.due())
 		c.settle(b.Driver)
 	case OfferClosed:
 		c.foldOfferClosed(t, f.At, b)
@@ -232,6 +242,9 @@ func (c *Core) foldOfferClosed(t *Trip, at Instant, b OfferClosed) {
 	if b.End != OfferWithdrawn {
 		t.askedInVain(driver, b.Rest)
 	}
+	if b.End == OfferUnseen {
+		t.asked(driver).Unseen = at
+	}
 	c.drivers[driver].Offer = ""
 	c.become(t, Requested, at, t.Patience)
 	c.settle(driver)
@@ -239,12 +252,20 @@ func (c *Core) foldOfferClosed(t *Trip, at Instant, b OfferClosed) {
 
 // askedInVain notes that a driver was asked, until when he is left alone.
 func (t *Trip) askedInVain(driver DriverID, until Instant) {
-	i := slices.IndexFunc(t.Asked, func(a Asked) bool { return a.Driver == driver })
-	if i < 0 {
-		t.Asked = append(t.Asked, Asked{Driver: driver, Until: until})
+	if a := t.asked(driver); a != nil {
+		a.Until, a.Unseen = until, 0
 		return
 	}
-	t.Asked[i].Until = until
+	t.Asked = append(t.Asked, Asked{Driver: driver, Until: until})
+}
+
+// asked returns what is noted of a driver who was asked in vain, or nil.
+func (t *Trip) asked(driver DriverID) *Asked {
+	i := slices.IndexFunc(t.Asked, func(a Asked) bool { return a.Driver == driver })
+	if i < 0 {
+		return nil
+	}
+	return &t.Asked[i]
 }
 
 func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {

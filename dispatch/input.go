@@ -152,6 +152,8 @@ type Watch struct {
 // due, and once after a replay.
 type Tick struct{}
 
+func (OfferSeen) isInput() {}
+func (LinkLost) isInput()  {}
 func (Hello) isInput()     {}
 func (StartDuty) isInput() {}
 func (EndDuty) isInput()   {}

@@ -120,17 +120,17 @@ func (r *run) inquire(t *Trip, own []option) bool {
 	o := t.Order
 	for _, to := range q.missing {
 		r.post(to, AskQuote{From: c.area.ID, Trip: t.ID, At: q.at, Pickup: o.Pickup, Dropoff: o.Dropoff, Load: o.Load,
-			Before: o.PickupWindow.To, Avoid: t.avoided(r.now)})
+			Before: o.PickupWindow.To, Avoid: c.avoided(r.now, t)})
 		r.happened(BorderAsked)
 	}
 	return true
 }
 
 // avoided returns the drivers who are not to be asked for t now.
-func (t *Trip) avoided(now Instant) []DriverID {
+func (c *Core) avoided(now Instant, t *Trip) []DriverID {
 	var ids []DriverID
 	for _, a := range slices.Backward(t.Asked) {
-		if t.restsFrom(a.Driver, now) && len(ids) < MaxAvoid {
+		if c.rests(t, a.Driver, now) && len(ids) < MaxAvoid {
 			ids = append(ids, a.Driver)
 		}
 	}

@@ -222,6 +222,7 @@ func (r *run) offer(t *Trip, o option) {
 		Candidates:  o.looked,
 	})
 	ride, _ := c.rideBy(r.now.Add(o.approach.Duration), t, o.driver.Vehicle)
+	roundTrip := time.Duration(f.Fix.LinkMillis) * time.Millisecond
 	r.record(OfferMade{
 		Trip:     t.ID,
 		Offer:    offerID(t.ID, t.Offers+1),
@@ -229,6 +230,7 @@ func (r *run) offer(t *Trip, o option) {
 		Until:    r.now.Add(c.rules.OfferWait),
 		Approach: o.approach.Round(),
 		Ride:     ride.Round(),
+		Confirm:  r.now.Add(c.rules.confirmWait(roundTrip)),
 	}, nil)
 }
 
@@ -289,6 +291,10 @@ func (r *run) lapse(t *Trip) {
 	rules := r.core.rules
 	switch t.State {
 	case Offered:
+		if t.Offer.Confirm != 0 {
+			r.unseen(t)
+			return
+		}
 		r.record(OfferClosed{Trip: t.ID, End: OfferLapsed, Rest: r.now.Add(max(rules.LapseRest, time.Millisecond))}, nil)
 	case Requested:
 		r.core.wanting = append(r.core.wanting, t.ID)

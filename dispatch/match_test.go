@@ -69,7 +69,7 @@ func soonest(c *Core, now Instant, t *Trip, k int, got []option) error {
 		switch {
 		case c.available(id):
 			o, ok = c.whenFree(now, t, d)
-		case len(d.Plan) > 0 && c.fixes[id] != nil && c.rules.BusyWithin > 0:
+		case len(d.Plan) > 0 && c.reachable(id) && c.rules.BusyWithin > 0:
 			o, ok = c.whenBusy(now, t, d)
 		}
 		if ok && o.wait <= c.patienceLeft(now, t) {

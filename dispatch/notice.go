@@ -176,6 +176,9 @@ type OfferView struct {
 	Trip        TripID
 	TripVersion Version
 	Until       Instant
+	// Confirm is when his phone's word that it has the offer is due; 0: it has come. Until
+	// then Until is the least that he has: the time to answer begins when it comes.
+	Confirm Instant
 	// Wait is how long the driver has from now: his clock may be wrong.
 	WaitSeconds float64
 	Approach    geo.Leg // to the pickup

@@ -101,7 +101,7 @@ func (c *Core) whenBusy(now Instant, t *Trip, d *Driver) (option, bool) {
 // not turned it down, and the roads lead him within reach to the pickup and from
 // there to the drop-off.
 func (c *Core) comes(now, leaves Instant, t *Trip, d *Driver, from geo.Spot) (geo.Leg, bool) {
-	if !t.Order.Load.Fits(d.Vehicle.Load) || t.restsFrom(d.ID, now) {
+	if !t.Order.Load.Fits(d.Vehicle.Load) || c.rests(t, d.ID, now) {
 		return geo.Leg{}, false
 	}
 	if _, barred := c.shut.barred(now, DriverActor(d.ID)); barred {
@@ -115,11 +115,13 @@ func (c *Core) comes(now, leaves Instant, t *Trip, d *Driver, from geo.Spot) (ge
 	return leg, ok
 }
 
-// restsFrom says whether t is not to be offered to id at now.
-func (t *Trip) restsFrom(id DriverID, now Instant) bool {
-	return slices.ContainsFunc(t.Asked, func(a Asked) bool {
-		return a.Driver == id && (a.Until == 0 || now < a.Until)
-	})
+// rests says whether t is not to be offered to id at now.
+func (c *Core) rests(t *Trip, id DriverID, now Instant) bool {
+	a := t.asked(id)
+	if a == nil || a.Unseen != 0 && c.backSince(id, a.Unseen) {
+		return false
+	}
+	return a.Until == 0 || now < a.Until
 }
 
 // shortlist keeps the soonest options.

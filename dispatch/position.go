@@ -76,6 +76,7 @@ func (r *run) place(fix Fix) Ignored {
 	}
 	f.Fix, f.spot = fix, c.router.Locate(fix.Point, fix.HeadingDegrees)
 	c.fresh.add(f)
+	c.foundAt(&fix)
 	c.settle(fix.Driver)
 	if !first && f.farFromScan() && c.available(fix.Driver) && len(c.queue) > 0 {
 		c.freed = append(c.freed, fix.Driver)
@@ -233,14 +234,14 @@ func (r *run) sendHome() {
 // available says whether a driver may be asked now: on duty, free, and heard of.
 func (c *Core) available(id DriverID) bool {
 	d := c.drivers[id]
-	return d != nil && d.Free() && c.fixes[id] != nil
+	return d != nil && d.Free() && c.reachable(id)
 }
 
 // settle brings the indexes of drivers in line with the state of one driver.
 // A driver who becomes available is put on the list of those whose luck changed.
 func (c *Core) settle(id DriverID) {
 	d, f := c.drivers[id], c.fixes[id]
-	if d != nil && f != nil && len(d.Plan) > 0 {
+	if d != nil && len(d.Plan) > 0 && c.reachable(id) {
 		c.busy.Put(id, d.Plan[len(d.Plan)-1].Place.Point)
 	} else {
 		c.busy.Remove(id)

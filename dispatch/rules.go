@@ -11,6 +11,9 @@ import (
 type Rules struct {
 	// OfferWait is how long a driver has to answer an offer. 5 s to 5 min.
 	OfferWait time.Duration
+	// ConfirmWait is how long an offer may take to reach its driver's phone and the phone's
+	// word of that to come back, on a quick link; then the next driver is asked. 2 s to 15 s.
+	ConfirmWait time.Duration
 	// Patience is how long a trip waits for a driver before it ends unserved. 1 min to 24 h.
 	Patience time.Duration
 	// FreshFor is how long a position counts: a driver not heard of for longer is not matched. 5 s to 10 min.
@@ -64,6 +67,7 @@ type Rules struct {
 func DefaultRules() Rules {
 	return Rules{
 		OfferWait:           20 * time.Second,
+		ConfirmWait:         5 * time.Second,
 		Patience:            30 * time.Minute,
 		FreshFor:            30 * time.Second,
 		Reach:               time.Hour,
@@ -90,7 +94,8 @@ func DefaultRules() Rules {
 // Validate says what is out of range, all at once.
 func (r Rules) Validate() error {
 	return errors.Join(
-		within("offer wait", r.OfferWait, 5*time.Second, 5*time.Minute),
+		within("offer wait", r.OfferWait, 5*time.Second, maxOfferWait),
+		within("confirm wait", r.ConfirmWait, 2*time.Second, maxConfirmWait),
 		within("patience", r.Patience, time.Minute, 24*time.Hour),
 		within("position freshness", r.FreshFor, 5*time.Second, 10*time.Minute),
 		within("reach", r.Reach, time.Minute, 12*time.Hour),

@@ -162,6 +162,8 @@ func (s *sim) somebodyActs() {
 			Vehicle: Vehicle{Class: classes[s.rng.IntN(3)], Load: Load{Seats: 1 + s.rng.IntN(7)}}})
 	case roll < 54:
 		s.send(EndDuty{Command: s.command(who), Driver: driver})
+	case roll < 55:
+		s.send(LinkLost{Driver: driver, HeardAt: s.world.now.Add(-time.Duration(s.rng.IntN(20_000)) * time.Millisecond)})
 	case roll < 60:
 		s.somebodyAsks()
 	case roll < 63:
@@ -344,6 +346,7 @@ func (s *sim) heard(out Outcome) error {
 				return fmt.Errorf("%s is asked for %s, and for all he knows drives %s", driver, b.Offer.Trip, trip.ID)
 			}
 			s.offers[driver] = b.Offer.ID
+			s.confirm(driver, b.Offer)
 		case OfferGone:
 			delete(s.offers, driver)
 		case TripTold:
@@ -351,6 +354,7 @@ func (s *sim) heard(out Outcome) error {
 		case Truth:
 			if b.Offer != nil {
 				s.offers[driver] = b.Offer.ID
+				s.confirm(driver, *b.Offer)
 			}
 			for _, v := range b.Trips {
 				s.learn(driver, v)
@@ -360,6 +364,13 @@ func (s *sim) heard(out Outcome) error {
 		}
 	}
 	return nil
+}
+
+// confirm lets a phone say that it has an offer; not all of them do.
+func (s *sim) confirm(driver DriverID, o OfferView) {
+	if s.rng.IntN(5) > 0 {
+		s.send(OfferSeen{Driver: driver, Trip: o.Trip, Offer: o.ID, RTT: time.Duration(s.rng.IntN(9_000)) * time.Millisecond})
+	}
 }
 
 func (s *sim) learn(driver DriverID, v TripView) {

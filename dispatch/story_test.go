@@ -42,6 +42,8 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s is requested by %s, %s to %s, %s", b.Trip, b.Order.Booker.ID, b.Order.Pickup.Name, b.Order.Dropoff.Name, loadStory(b.Order.Load))
 	case OfferMade:
 		return fmt.Sprintf("%s is offered to %s until %s, %.1f km and %s away", b.Trip, b.Driver, clock(b.Until), b.Approach.Distance/1000, b.Approach.Duration.Round(time.Second))
+	case OfferDelivered:
+		return fmt.Sprintf("the offer of %s has arrived; it runs until %s", b.Trip, clock(b.Until))
 	case OfferClosed:
 		rest := ""
 		if b.Rest != 0 {

@@ -52,7 +52,7 @@ func (r *run) after(body FactBody, before bonds) {
 		return
 	case PartyBarred, BarLifted, PartySignedOut: // the hubs hear of it behind the answer
 		return
-	case RoadRestored, DriverReleased, TransferSettled, DriverAdmitted:
+	case RoadRestored, DriverReleased, TransferSettled, DriverAdmitted, OfferDelivered:
 		return
 	case TripReclaimed:
 		if before.offer != nil {

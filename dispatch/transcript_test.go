@@ -238,6 +238,17 @@ func (s *stage) command(cmd Command, verb string, rest []string) (Input, error) 
 		return Watch{By: who}, nil
 	case "asks": // p1 asks t1 FROM TO SEATS [for TRAVELLER]
 		return s.request(cmd, rest)
+	case "sees": // d1 sees t1/1 [over 3s]: his phone has the offer, on a link with that round trip
+		trip, _, _ := strings.Cut(rest[0], "/")
+		seen := OfferSeen{Driver: who.Driver(), Trip: TripID(trip), Offer: OfferID(rest[0])}
+		var err error
+		if len(rest) == 3 && rest[1] == "over" {
+			seen.RTT, err = time.ParseDuration(rest[2])
+		}
+		return seen, err
+	case "is-lost": // d1 is-lost 11s: his link is dead, and he was last heard of so long ago
+		ago, err := time.ParseDuration(rest[0])
+		return LinkLost{Driver: who.Driver(), HeardAt: s.world.now.Add(-ago)}, err
 	case "accepts", "declines": // d1 accepts t1/1
 		trip, _, _ := strings.Cut(rest[0], "/")
 		if verb == "accepts" {
@@ -277,6 +288,11 @@ func (s *stage) moved(who Actor, rest []string) (Input, error) {
 		return nil, fmt.Errorf("unknown place %s", rest[0])
 	}
 	fix := Fix{Driver: who.Driver(), Point: at, At: s.world.now, Received: s.world.now}
+	if len(rest) == 3 && rest[1] == "over" { // d1 drives-to PLACE over 3s: by a link with that round trip
+		trip, err := time.ParseDuration(rest[2])
+		fix.LinkMillis = trip.Milliseconds()
+		return Moved{Fix: fix}, err
+	}
 	if len(rest) == 3 && rest[1] == "ago" { // d1 drives-to PLACE ago 40s
 		ago, err := time.ParseDuration(rest[2])
 		fix.At = fix.At.Add(-ago)

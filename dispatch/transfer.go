@@ -303,6 +303,7 @@ func (c *Core) foldDriverReleased(seq Seq, b DriverReleased) {
 	o.Open = append(o.Open, &transfer{DriverReleased: b})
 	c.gone[b.Driver] = &gone{Driver: b.Driver, To: b.To, Transfer: b.Transfer, Seq: seq}
 	delete(c.drivers, b.Driver)
+	delete(c.links, b.Driver)
 	c.forget(b.Driver)
 	c.quiet.remove(b.Driver)
 }

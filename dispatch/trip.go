@@ -187,6 +187,9 @@ type Asked struct {
 	Driver DriverID `json:"driver"`
 	// Until is when he may be asked again; zero means never.
 	Until Instant `json:"until,omitempty"`
+	// Unseen is when he was given up because the offer had not reached him; zero: it had.
+	// He may be asked again as soon as he has said hello since.
+	Unseen Instant `json:"unseen,omitempty"`
 }
 
 // Reason says why a trip ended or went back to the queue. The names travel on the wire.
