@@ -162,6 +162,8 @@ func (m *Metrics) fact(f Fact) {
 	switch b := f.Body.(type) {
 	case OfferMade:
 		m.offers.WithLabelValues("made").Inc()
+	case OfferDelivered:
+		m.offers.WithLabelValues("delivered").Inc()
 	case TripAssigned:
 		m.offers.WithLabelValues("accepted").Inc()
 	case OfferClosed:
