@@ -276,6 +276,9 @@ func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
 	}
 	t.Offer, d.Offer = nil, ""
 	t.AssignedAt = at
+	if t.Taken.from(DriverActor(d.ID)) { // a road had kept him away, and he has accepted again
+		t.Taken = nil
+	}
 	d.Plan = t.plan()
 	c.become(t, Assigned, at, b.Deadline)
 	c.settle(d.ID)

@@ -58,7 +58,8 @@ func BenchmarkSweep(b *testing.B) {
 	h := quietHub()
 	s := newSweeper(h)
 	for i := range 15_000 {
-		c := &conn{hub: h, number: uint64(i), nextPing: 1 << 60}
+		c := &conn{hub: h, number: uint64(i)}
+		c.heard.Store(1 << 40)
 		p := newParty(claimsOf(driver1), slotArea{})
 		p.expires = 1 << 60
 		c.party.Store(p)

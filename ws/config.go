@@ -68,11 +68,23 @@ type Config struct {
 
 	// HelloWait is the time from the upgrade to a hello; then close 4010. 1 s to 1 min; 5 s.
 	HelloWait time.Duration
-	// PingEvery is the time between two pings, give or take a tenth. 1 s to 5 min; 25 s.
+	// PingEvery is how long nothing may be heard of a client with an open trip, or of an
+	// operator, before it is pinged, give or take a tenth. It holds at first for everybody,
+	// and clients that know no other rhythm are pinged so often whatever they send. 1 s to
+	// 5 min; 25 s.
 	PingEvery time.Duration
-	// SilentAfter is how long nothing may be heard of a client; then close 4012. It
+	// SilentAfter is after how long without a word such a client is closed with 4012. It
 	// must be longer than PingEvery. 2 s to 1 h; 60 s.
 	SilentAfter time.Duration
+	// DutyPing and DutySilent are the same for drivers on duty; a ping comes up to a fifth
+	// late and is never early. A slow link has longer: by as much as its round trip is
+	// longer than 2 s, up to 20 s. 1 s to 5 min and 2 s to 1 h; 4 s and 11 s.
+	DutyPing   time.Duration
+	DutySilent time.Duration
+	// ParkedPing and ParkedSilent are the same for drivers off duty and for passengers and
+	// agents without a trip, whose phones are asleep. 1 s to 1 h and 2 s to 4 h; 4 min and 9 min.
+	ParkedPing   time.Duration
+	ParkedSilent time.Duration
 	// FrameWait is how long one frame may take to come in whole, fragments included;
 	// then close 4013. 1 s to 1 min; 10 s.
 	FrameWait time.Duration
@@ -126,6 +138,10 @@ func DefaultConfig() Config {
 		HelloWait:           wire.HelloWait,
 		PingEvery:           wire.PingEvery,
 		SilentAfter:         wire.SilentAfter,
+		DutyPing:            4 * time.Second,
+		DutySilent:          11 * time.Second,
+		ParkedPing:          4 * time.Minute,
+		ParkedSilent:        9 * time.Minute,
 		FrameWait:           10 * time.Second,
 		WriteWait:           10 * time.Second,
 		Linger:              5 * time.Second,
@@ -151,6 +167,10 @@ func (c *Config) Validate() error {
 		within("wait for a hello", c.HelloWait, time.Second, time.Minute),
 		within("time between pings", c.PingEvery, time.Second, 5*time.Minute),
 		within("silence", c.SilentAfter, 2*time.Second, time.Hour),
+		within("time between pings on duty", c.DutyPing, time.Second, 5*time.Minute),
+		within("silence on duty", c.DutySilent, 2*time.Second, time.Hour),
+		within("time between pings of parked phones", c.ParkedPing, time.Second, time.Hour),
+		within("silence of parked phones", c.ParkedSilent, 2*time.Second, 4*time.Hour),
 		within("wait for a whole frame", c.FrameWait, time.Second, time.Minute),
 		within("wait for a write", c.WriteWait, time.Second, time.Minute),
 		within("linger", c.Linger, 100*time.Millisecond, 30*time.Second),
@@ -159,8 +179,10 @@ func (c *Config) Validate() error {
 	if c.Auth == nil || c.Areas == nil || c.Gazetteer == nil {
 		errs = append(errs, errors.New("auth, areas and gazetteer must be set"))
 	}
-	if c.SilentAfter <= c.PingEvery {
-		errs = append(errs, fmt.Errorf("silence is %v and time between pings %v: a client would be given up before it is asked", c.SilentAfter, c.PingEvery))
+	for _, pair := range [][2]time.Duration{{c.PingEvery, c.SilentAfter}, {c.DutyPing, c.DutySilent}, {c.ParkedPing, c.ParkedSilent}} {
+		if pair[1] <= pair[0] {
+			errs = append(errs, fmt.Errorf("silence is %v and time between pings %v: a client would be given up before it is asked", pair[1], pair[0]))
+		}
 	}
 	for _, origin := range c.Origins {
 		errs = append(errs, checkOrigin(origin))

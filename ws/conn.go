@@ -27,6 +27,10 @@ type conn struct {
 	// else can find the connection.
 	began dispatch.Instant
 
+	// Written by the reader before party is set for the first time.
+	confirms bool // it says when it has an offer
+	knows    bool // it knows that heartbeats change
+
 	// party is set by the reader when the hello is accepted. After that it changes only
 	// when a driver is taken to another area.
 	party atomic.Pointer[party]
@@ -44,13 +48,13 @@ type conn struct {
 	inside atomic.Int64 // when the frame that is coming in began; 0 between frames
 
 	// Owned by the sweeper. Uptime in ms.
-	nextPing int64
-	helloAt  int64 // when the truth was last asked for
-	due      bool  // its truth is about to be asked for anew
+	helloAt int64 // when the truth was last asked for
+	due     bool  // its truth is about to be asked for anew
 
 	place int   // guarded by its roster shard
 	older *conn // guarded by its directory shard
 
+	pulse pulse
 	lanes lanes
 	kept  kept
 }
@@ -146,6 +150,7 @@ func (c *conn) end(panicked any) {
 	if p != nil {
 		h.directory.remove(c, p.actor)
 		h.sayGone(p)
+		c.linkLost(p, h.moment())
 	}
 	h.roster.remove(c)
 	_ = c.ws.Close() // whatever it says, the socket is gone
@@ -209,7 +214,11 @@ func (c *conn) put(body any, re string) {
 
 // tell queues a notice of an area. It is called by the engine and must not block.
 func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
-	c.queued(c.lanes.tell(area, body, &c.hub.cfg))
+	out := c.lanes.tell(area, body, &c.hub.cfg)
+	c.queued(out)
+	if out.depth > 0 {
+		c.beats(body)
+	}
 }
 
 // queued does what follows from putting something into the lanes.

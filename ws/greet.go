@@ -25,7 +25,7 @@ func (c *conn) greet(bearer *party) bool {
 		return false
 	}
 	now := c.hub.moment()
-	c.heard.Store(now.up)
+	came := c.heard.Swap(now.up) // when the upgrade was answered: the hello is one round trip later
 	if kind != messageKind(c.codec()) {
 		c.finish(wire.CloseBinary, true)
 	}
@@ -49,6 +49,9 @@ func (c *conn) greet(bearer *party) bool {
 	if p == nil {
 		return false
 	}
+	c.confirms = hello.Confirms
+	c.knows = hello.Confirms || hello.Lean || len(hello.Known) > 0 || hello.Device != ""
+	c.pulse.guessed(time.Duration(now.up-came) * time.Millisecond)
 	c.clockBehind = clockBehind(hello.NowMS, now.wall)
 	c.takeReceipts(p, hello.Receipts)
 	c.kept.takeKnown(&hello)

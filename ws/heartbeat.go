@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"cuntong/dispatch"
@@ -89,29 +88,70 @@ func (s *sweeper) look(c *conn, now moment) {
 	p := c.party.Load()
 	code, flush := overdue(c, p, now, cfg)
 	if code != 0 {
+		if code == wire.CloseSilent {
+			c.linkLost(p, now)
+		}
 		c.finish(code, flush)
 		return
 	}
 	if p == nil {
 		return
 	}
-	if now.up >= c.nextPing {
-		c.nextPing = now.up + nextPing(cfg.PingEvery)
+	r, heard := c.rhythm(cfg)
+	if c.pulse.pingDue(r, heard, now.up, c.knows) {
 		c.ping()
 	}
 	s.askFor(c, p, now)
 }
 
+// rhythm is the heartbeat of a connection now, and since when silence counts: since it
+// was last heard of, or since another rhythm began.
+func (c *conn) rhythm(cfg *Config) (rhythm, int64) {
+	m, since := c.pulse.mode()
+	if m == modeParked && !c.knows {
+		m = modeOpen // it would take us for dead
+	}
+	return cfg.rhythm(m), max(c.heard.Load(), since)
+}
+
+// beats follows a notice that has been told: it may change the heartbeat, of which a
+// client that knows of such is told.
+func (c *conn) beats(body dispatch.NoticeBody) {
+	m, changed := c.pulse.note(c.party.Load().actor.Role, body, c.hub.moment())
+	if !changed || !c.knows {
+		return
+	}
+	r := c.hub.cfg.rhythm(m)
+	c.put(wire.Heartbeat{EveryS: int(r.every / time.Second), SilentS: int(r.silent / time.Second)}, "")
+}
+
+// linkLost tells the area, once, that a driver on duty has no connection here any more
+// that lives. He may have one at another server, where he was heard of later.
+func (c *conn) linkLost(p *party, now moment) {
+	if m, _ := c.pulse.mode(); m != modeDuty || c.pulse.lost.Swap(true) {
+		return
+	}
+	var room [16]*conn
+	for _, other := range c.hub.directory.find(p.actor, room[:0]) {
+		if other != c && other.lanes.endsWith() == 0 {
+			return
+		}
+	}
+	heard := now.wall - dispatch.Instant(now.up-c.heard.Load())
+	_ = p.area.Submit(dispatch.LinkLost{Driver: p.actor.Driver(), HeardAt: heard}) // refused: his position grows old, too
+}
+
 // overdue says whether time has run out for a connection.
 func overdue(c *conn, p *party, now moment, cfg *Config) (code wire.CloseCode, flush bool) {
-	quiet := now.up - c.heard.Load()
+	r, heard := c.rhythm(cfg)
+	quiet := now.up - heard
 	inside := c.inside.Load()
 	switch {
 	case p == nil && quiet >= cfg.HelloWait.Milliseconds():
 		return wire.CloseNoHello, true
 	case inside != 0 && now.up-inside >= cfg.FrameWait.Milliseconds():
 		return wire.CloseFlood, true
-	case quiet >= cfg.SilentAfter.Milliseconds():
+	case p != nil && quiet >= c.pulse.patience(r).Milliseconds():
 		return wire.CloseSilent, false
 	case p != nil && now.wall >= p.expires:
 		return wire.CloseExpired, true
@@ -143,17 +183,4 @@ func (c *conn) ping() {
 	if c.lanes.signal(func(l *lanes) { l.pingDue = true }) {
 		go c.write()
 	}
-}
-
-// firstPing is when a new connection is pinged, in ms from now: at random, so that
-// those that came back together are not pinged together.
-func firstPing(every time.Duration) int64 {
-	half := every.Milliseconds() / 2
-	return half + rand.Int64N(half+1)
-}
-
-// nextPing is when it is pinged again, in ms from now.
-func nextPing(every time.Duration) int64 {
-	tenth := every.Milliseconds() / 10
-	return every.Milliseconds() - tenth + rand.Int64N(2*tenth+1)
 }

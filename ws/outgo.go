@@ -127,7 +127,7 @@ func truthOut(to dispatch.Actor, b dispatch.Truth, now dispatch.Instant) wire.Tr
 // offerOut leaves the notes out: people put names and telephone numbers into them,
 // and the driver has not accepted.
 func offerOut(v dispatch.OfferView, now dispatch.Instant) wire.Offer {
-	return wire.Offer{
+	offer := wire.Offer{
 		Offer:       string(v.ID),
 		Trip:        string(v.Trip),
 		Version:     int64(v.TripVersion),
@@ -141,6 +141,10 @@ func offerOut(v dispatch.OfferView, now dispatch.Instant) wire.Offer {
 		Wheelchairs: v.Load.Wheelchairs,
 		GoodsL:      v.Load.GoodsLitres,
 	}
+	if v.Confirm != 0 { // the time to answer begins when this arrives
+		offer.WaitS, offer.ConfirmS = v.WaitSeconds, max(0, v.Confirm.Sub(now).Seconds())
+	}
+	return offer
 }
 
 func dutyOut(on bool, v dispatch.DutyView) wire.DutyState {

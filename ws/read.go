@@ -145,6 +145,7 @@ func (c *conn) fix(p *party, pos *wire.Position, now moment) (dispatch.Fix, erro
 		AccuracyMeters: geo.Meters(pos.AccuracyM.Or(0)),
 		HeadingDegrees: pos.HeadingDeg.Or(-1),
 		SpeedMPS:       pos.SpeedMPS.Or(-1),
+		LinkMillis:     c.pulse.millis(),
 	}, nil
 }
 
@@ -173,6 +174,8 @@ func (c *conn) other(p *party, frame []byte, now moment) {
 		c.renew(p, f, b.Token, now)
 	case wire.Logout:
 		c.logout(p, f, b.Everywhere, now)
+	case wire.Seen:
+		c.confirm(p, c.pulse.seen(dispatch.TripID(b.Trip), dispatch.OfferID(b.Offer), time.Now()))
 	default:
 		c.command(p, f, now)
 	}
@@ -313,9 +316,27 @@ func (c *conn) onPing(payload string) error {
 }
 
 // onPong notes the answer to our ping.
-func (c *conn) onPong(string) error {
-	c.control(c.hub.moment())
+func (c *conn) onPong(payload string) error {
+	if !c.control(c.hub.moment()) {
+		return nil
+	}
+	seen := c.pulse.pong(payload, time.Now())
+	if p := c.party.Load(); p != nil {
+		c.confirm(p, seen)
+	}
 	return nil
+}
+
+// confirm passes on that an offer has arrived. When the area does not take that, the next
+// sign of it is passed on.
+func (c *conn) confirm(p *party, o *toldOffer) {
+	if o == nil {
+		return
+	}
+	in := dispatch.OfferSeen{Driver: p.actor.Driver(), Trip: o.trip, Offer: o.offer, RTT: c.pulse.roundTrip()}
+	if p.area.Submit(in) != nil {
+		c.pulse.unconfirmed(o)
+	}
 }
 
 // control judges a ping or pong like any other frame.

@@ -118,7 +118,8 @@ func (h *Hub) open(ws *websocket.Conn, spoken uint8, turned bool) *conn {
 	}
 	ws.SetReadLimit(wire.MaxFrameBytes)
 	now := h.moment()
-	c := &conn{hub: h, ws: ws, spoken: spoken, turned: turned, number: h.sessions.Add(1), nextPing: now.up + firstPing(h.cfg.PingEvery)}
+	c := &conn{hub: h, ws: ws, spoken: spoken, turned: turned, number: h.sessions.Add(1)}
+	c.pulse.pinged, c.pulse.chance = now.up, firstChance()
 	c.heard.Store(now.up)
 	ws.SetPingHandler(c.onPing)
 	ws.SetPongHandler(c.onPong)

@@ -40,7 +40,7 @@ func (c *conn) writeOne(next told) error {
 	deadline := time.Now().Add(c.hub.cfg.WriteWait)
 	switch b := next.body.(type) {
 	case sendPing:
-		return c.ws.WriteControl(websocket.PingMessage, nil, deadline)
+		return c.ws.WriteControl(websocket.PingMessage, c.pulse.ping(false, time.Now()), deadline)
 	case sendPong:
 		return c.ws.WriteControl(websocket.PongMessage, b.payload, deadline)
 	case sendClose:
@@ -49,7 +49,29 @@ func (c *conn) writeOne(next told) error {
 		c.readUntil(c.hub.cfg.Linger)
 		return err
 	}
-	return c.writeFrame(next, deadline)
+	offer := unconfirmedIn(next.body)
+	if offer != nil {
+		c.pulse.expect(*offer, time.Now())
+	}
+	if err := c.writeFrame(next, deadline); err != nil || offer == nil || c.confirms {
+		return err
+	}
+	return c.ws.WriteControl(websocket.PingMessage, c.pulse.ping(true, time.Now()), deadline)
+}
+
+// unconfirmedIn is the offer in a notice whose arrival is waited for, or nil.
+func unconfirmedIn(body any) *dispatch.OfferView {
+	var offer *dispatch.OfferView
+	switch b := body.(type) {
+	case dispatch.OfferTold:
+		offer = &b.Offer
+	case dispatch.Truth:
+		offer = b.Offer
+	}
+	if offer == nil || offer.Confirm == 0 {
+		return nil
+	}
+	return offer
 }
 
 // writeFrame encodes and writes one frame. One that cannot be encoded is a bug: it
@@ -99,6 +121,8 @@ func (c *conn) toFrame(next told) (wire.ServerFrame, bool) {
 		f.Type = wire.TypeRefused
 	case wire.Drain:
 		f.Type = wire.TypeDrain
+	case wire.Heartbeat:
+		f.Type = wire.TypeHeartbeat
 	case wire.Pong:
 		f.Type = wire.TypePong
 	case wire.Queue:

@@ -42,6 +42,7 @@ type fact struct {
 		Driver   string `json:"driver"`
 		Offer    string `json:"offer"`
 		Until    int64  `json:"until"`
+		Confirm  int64  `json:"confirm"`
 		End      string `json:"end"`
 		Deadline int64  `json:"deadline"`
 		Version  int64  `json:"version"`
@@ -72,7 +73,7 @@ func decode(e Entry) (fact, error) {
 // keeps the state; an empty one is not about a trip.
 var kinds = map[string]string{
 	"duty_started": "", "duty_ended": "", "road_changed": "", "road_restored": "",
-	"driver_released": "", "transfer_settled": "", "driver_admitted": "",
+	"driver_released": "", "transfer_settled": "", "driver_admitted": "", "offer_delivered": "",
 	"trip_requested": "requested", "offer_made": "offered", "offer_closed": "requested", "trip_parked": "parked",
 	"trip_assigned": "assigned", "driver_arrived": "arrived", "ride_started": "riding", "trip_completed": "completed",
 	"trip_released": "requested", "trip_overdue": "*", "trip_retimed": "*", "trip_cancelled": "cancelled",

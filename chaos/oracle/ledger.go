@@ -20,6 +20,7 @@ type trip struct {
 	version  int64
 	versions map[int64]stage
 	lapses   int64 // when the live offer does
+	confirm  int64 // until when the word that it has arrived is waited for; 0: it has
 	deadline int64
 }
 
@@ -94,6 +95,8 @@ func (l *ledger) fold(area string, f fact) {
 		}
 	case "duty_ended":
 		l.leave(area, f)
+	case "offer_delivered":
+		l.delivered(area, f)
 	case "driver_released":
 		l.leave(area, f)
 		l.once(l.released, transferKey{area, b.To, b.Transfer}, area, f)
@@ -105,6 +108,16 @@ func (l *ledger) fold(area string, f fact) {
 			l.foldTrip(area, f, next)
 		}
 	}
+}
+
+// delivered takes the word that an offer has arrived: its time to answer begins.
+func (l *ledger) delivered(area string, f fact) {
+	t := l.trips[f.Body.Trip]
+	if t == nil || t.now.offer != f.Body.Offer || t.now.state != "offered" {
+		l.found.add(RuleLife, "area %s, fact %d (%s): trip %s is not offered as %s", area, f.Seq, f.Kind, f.Body.Trip, f.Body.Offer)
+		return
+	}
+	t.lapses, t.deadline, t.confirm = f.Body.Until, f.Body.Until, 0
 }
 
 // once notes a side of a transfer, which may come to pass once.
@@ -174,11 +187,19 @@ func (l *ledger) bind(area string, f fact, t *trip, was stage) {
 	t.deadline = b.Deadline
 	switch f.Kind {
 	case "offer_made":
-		t.now.driver, t.now.offer, t.lapses, t.deadline = b.Driver, b.Offer, b.Until, b.Until
+		t.now.driver, t.now.offer, t.lapses, t.deadline, t.confirm = b.Driver, b.Offer, b.Until, b.Until, b.Confirm
+		if b.Confirm != 0 {
+			t.deadline = b.Confirm
+		}
 		l.take(area, f, b.Driver)
 	case "offer_closed":
-		if b.End == "lapsed" && f.At < t.lapses {
+		switch {
+		case b.End == "lapsed" && f.At < t.lapses:
 			l.found.add(RuleDeadline, "area %s, fact %d: offer %s lapsed %d ms before its time", area, f.Seq, was.offer, t.lapses-f.At)
+		case b.End == "lapsed" && t.confirm != 0:
+			l.found.add(RuleDeadline, "area %s, fact %d: offer %s lapsed and had not arrived", area, f.Seq, was.offer)
+		case b.End == "unseen" && t.confirm == 0:
+			l.found.add(RuleDeadline, "area %s, fact %d: offer %s was given up as unseen and had arrived", area, f.Seq, was.offer)
 		}
 		l.drop(was.driver, b.Trip)
 		t.now.driver, t.now.offer = "", ""

@@ -62,6 +62,7 @@ type serveCmd struct {
 // rulesFlags are [dispatch.Rules] as flags.
 type rulesFlags struct {
 	OfferWait      time.Duration `default:"20s" help:"How long a driver has to answer an offer. 5s to 5m."`
+	ConfirmWait    time.Duration `default:"5s" help:"How long the word that an offer has reached its driver's phone may take on a quick link; then the next driver is asked. A slow link has twice its round trip more, 15s in all at most. 2s to 15s."`
 	Patience       time.Duration `default:"30m" help:"How long a trip waits for a driver before it ends unserved. 1m to 24h."`
 	FreshFor       time.Duration `default:"30s" help:"How long a position counts; a driver not heard of for longer is not matched. 5s to 10m."`
 	Reach          time.Duration `default:"1h" help:"The longest drive to a pickup that a driver is asked for. 1m to 12h."`
@@ -87,7 +88,7 @@ type rulesFlags struct {
 
 func (f rulesFlags) rules() dispatch.Rules {
 	return dispatch.Rules{
-		OfferWait: f.OfferWait, Patience: f.Patience, FreshFor: f.FreshFor, Reach: f.Reach, Window: f.Window, BusyWithin: f.BusyWithin, StopTime: f.StopTime, AgeBonus: f.AgeBonus, MaxRide: f.MaxRide, DutySilence: f.DutySilence, LapseRest: f.LapseRest,
+		OfferWait: f.OfferWait, ConfirmWait: f.ConfirmWait, Patience: f.Patience, FreshFor: f.FreshFor, Reach: f.Reach, Window: f.Window, BusyWithin: f.BusyWithin, StopTime: f.StopTime, AgeBonus: f.AgeBonus, MaxRide: f.MaxRide, DutySilence: f.DutySilence, LapseRest: f.LapseRest,
 		PickupGrace: f.PickupGrace, FreeWait: f.FreeWait, RideGrace: f.RideGrace, OverdueLimit: f.OverdueLimit,
 		MaxOpenTrips: f.OpenTrips, MaxOpenPerPassenger: f.PassengerTrips, MaxOpenPerAgent: f.AgentTrips,
 		MaxDrivers: f.Drivers, KeepEnded: f.KeepEnded, KeepCommands: f.KeepCommands,
@@ -102,14 +103,20 @@ type limitFlags struct {
 	Greeting       int           `default:"10000" help:"Connections that have not said hello yet; beyond, upgrades are answered with 503."`
 	FramesPerSec   int           `default:"20" help:"Frames a second a connection may send in the long run."`
 	FrameBurst     int           `default:"60" help:"Frames a connection may send at once."`
-	PingEvery      time.Duration `default:"25s" help:"Time between two heartbeats."`
-	SilentAfter    time.Duration `default:"60s" help:"A connection not heard of for so long is closed."`
+	PingEvery      time.Duration `default:"25s" help:"How long nothing may be heard of a client with an open trip, or of an operator, before it is pinged. It holds for everybody at first."`
+	SilentAfter    time.Duration `default:"60s" help:"Such a connection is closed when it has not been heard of for so long."`
+	DutyPing       time.Duration `default:"4s" help:"The same as --ping-every for drivers on duty, whose positions count."`
+	DutySilent     time.Duration `default:"11s" help:"The same as --silent-after for drivers on duty; they are not matched from then on."`
+	ParkedPing     time.Duration `default:"4m" help:"The same as --ping-every for phones on which nothing is going on."`
+	ParkedSilent   time.Duration `default:"9m" help:"The same as --silent-after for phones on which nothing is going on."`
 }
 
 func (f limitFlags) apply(c *ws.Config) {
 	c.MaxConnections, c.FramesPerSecond, c.FrameBurst = f.Connections, f.FramesPerSec, f.FrameBurst
 	c.HandshakesPerSecond, c.HandshakeBurst, c.MaxGreeting = f.Handshakes, f.HandshakeBurst, f.Greeting
 	c.PingEvery, c.SilentAfter = f.PingEvery, f.SilentAfter
+	c.DutyPing, c.DutySilent = f.DutyPing, f.DutySilent
+	c.ParkedPing, c.ParkedSilent = f.ParkedPing, f.ParkedSilent
 }
 
 // Validate says what is wrong with the configuration, all at once. It is called

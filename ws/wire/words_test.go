@@ -150,7 +150,7 @@ func TestWordsAreTheDomains(t *testing.T) {
 		{"reasons", dispatch.words["Reason"], append(Reasons(), "no_driver", "overdue")},
 		{"channels", dispatch.words["Channel"], []string{ChannelApp, ChannelAgent, ChannelDesk, ChannelText, "standing_order"}},
 		{"kinds of refusal", dispatch.words["Kind"], []string{KindInvalid, KindNotFound, KindConflict, KindLapsed, KindForbidden, KindLimited, KindUnavailable}},
-		{"ends of an offer", dispatch.words["OfferEnd"], []string{EndLapsed, EndWithdrawn, "declined"}},
+		{"ends of an offer", dispatch.words["OfferEnd"], []string{EndLapsed, EndUnseen, EndWithdrawn, "declined"}},
 		{"roles", dispatch.words["Role"], append(slices.Clone(everybody), "system")},
 		{"kinds of stop", dispatch.words["StopKind"], []string{StopPickup, StopDropoff}},
 		{"kinds of road", geo.words["RoadKind"], slices.Clone(roadKinds)},
