@@ -30,6 +30,7 @@ func (w *world) beat(a dispatch.Actor, hello wire.Hello) *beating {
 		}
 		return answer(payload)
 	})
+	b.beats = true
 	b.listen()
 	hello.NowMS = time.Now().UnixMilli()
 	b.send(wire.TypeHello, "", hello)

@@ -151,6 +151,7 @@ type phone struct {
 	err    error         // why; set before ended is closed
 
 	listening bool
+	beats     bool // heartbeats are looked at; others pass over them
 }
 
 // dial upgrades with a bearer token, or none, and reads.
@@ -226,6 +227,15 @@ func (p *phone) send(t wire.Type, id string, body any) {
 
 // next returns the next frame.
 func (p *phone) next() wire.ServerFrame {
+	p.t.Helper()
+	f := p.any()
+	for f.Type == wire.TypeHeartbeat && !p.beats {
+		f = p.any()
+	}
+	return f
+}
+
+func (p *phone) any() wire.ServerFrame {
 	p.t.Helper()
 	select {
 	case f := <-p.frames:
