@@ -14,13 +14,13 @@ type Relation uint16
 // stranger's is.
 const (
 	AsStranger  Relation = 1 << iota // has nothing to do with it
-	AsResident                           // is a party of this area: of what belongs to nobody
+	AsResident                       // is a party of this area: of what belongs to nobody
 	AsBooker                         // booked the trip
 	AsTraveller                      // travels, by his own account
 	AsAsked                          // the driver who holds the live offer of it
 	AsBound                          // the driver who is bound to it
 	AsDrove                          // the driver with whom it ended
-	AsTaken                         // the driver from whom the server took it, because he was not heard of
+	AsTaken                          // the driver from whom the server took it, because he was not heard of
 	AsFormer                         // a driver who declined it, let it lapse, or gave it back
 	AsHimself                        // it is his own: his duty, his position, his session
 	AsOperator                       // an operator of the area
