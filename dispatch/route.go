@@ -12,6 +12,8 @@ type AskRoute struct {
 // RouteTold is the way of a trip as it is now. It answers AskRoute.
 type RouteTold struct {
 	Trip TripID
+	// Driver is where the ways begin, if one of them begins with a driver; else empty.
+	Driver DriverID
 	// Approach is the way from the driver to the pickup; nil when nobody is on it.
 	Approach *Way
 	// Ride is the way to the drop-off: from the pickup or, on board, from where the
@@ -53,9 +55,9 @@ func (r *run) route(in AskRoute) {
 	if f := c.fixes[driver]; f != nil {
 		switch t.State {
 		case Offered, Assigned:
-			told.Approach = c.way(r.now, f.spot, pave.pickup, v)
+			told.Approach, told.Driver = c.way(r.now, f.spot, pave.pickup, v), driver
 		case Riding:
-			from = f.spot
+			from, told.Driver = f.spot, driver
 		}
 	}
 	told.Ride = c.way(r.now, from, pave.dropoff, v)

@@ -107,6 +107,8 @@ type Config struct {
 	// whether it had not been before; an error means that neither is known. It is called from many
 	// goroutines. Nil: no tickets are given or taken.
 	Once func(ctx context.Context, name string, life time.Duration) (first bool, err error)
+	// Audit keeps who looked at whose position. Nil: nobody does.
+	Audit Auditor
 
 	// Log takes what an operator wants to read: no tokens, telephone numbers or
 	// exact positions. Nil: [slog.Default].

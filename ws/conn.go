@@ -56,6 +56,7 @@ type conn struct {
 
 	pulse pulse
 	lanes lanes
+	looks looks // see there
 	kept  kept
 }
 
@@ -157,6 +158,7 @@ func (c *conn) end(panicked any) {
 	if busy := c.lanes.shut(); busy != nil {
 		<-busy
 	}
+	c.looksNoMore()
 	h.farewell(c, p)
 	h.leave(c.turned, c.greeted)
 }

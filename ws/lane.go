@@ -66,9 +66,11 @@ const (
 	dropUnasked = "not_asked"     // another connection of the party asked
 	dropHidden  = "not_theirs"    // the party may not see it
 	dropEncode  = "encode"        // it could not be turned into a frame
+
+	dropUnrecorded = "not_recorded" // that somebody looks could not be recorded
 )
 
-var dropReasons = []string{dropNewer, dropFull, dropEarly, dropEnding, dropNobody, dropUnasked, dropHidden, dropEncode}
+var dropReasons = []string{dropNewer, dropFull, dropEarly, dropEnding, dropNobody, dropUnasked, dropHidden, dropEncode, dropUnrecorded}
 
 // outcome is what became of something put into the lanes.
 type outcome struct {

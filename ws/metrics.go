@@ -27,6 +27,7 @@ type metrics struct {
 	refreshed   prometheus.Counter
 	moves       *prometheus.CounterVec
 	receipts    *prometheus.CounterVec
+	audit       *prometheus.CounterVec
 	trips       map[string]prometheus.Counter // by the way they are told
 	tickets     *prometheus.CounterVec
 
@@ -57,7 +58,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Truths asked for anew for connections that had one, because their area has another writer or notices may be missing."}),
 		moves: counters("cuntong_ws_moves_total",
 			"Connections of drivers that were taken to another area, which has borrowed them or given them back, by result.", "result"),
-		tickets:  counters("cuntong_ws_tickets_total", "Tickets of browsers, given and taken, by result.", "result"),
+		tickets: counters("cuntong_ws_tickets_total", "Tickets of browsers, given and taken, by result.", "result"),
+		audit: counters("cuntong_ws_audit_records_total",
+			"Records of who looked at whose position, by what; lost are those that could not be kept.", "what"),
 		receipts: counters("cuntong_ws_receipts_total", "Receipts of trips, given and given back, by what they were.", "result"),
 	}
 	trips := counters("cuntong_ws_trips_told_total",
@@ -76,7 +79,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.read, m.readBad = m.framesOf("in", wire.ClientTypes()), m.frames.WithLabelValues("in", "malformed")
 	m.written = m.framesOf("out", wire.ServerTypes())
 	if reg != nil {
-		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, trips, m.tickets)
+		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, m.audit, trips, m.tickets)
 	}
 	return m
 }

@@ -201,7 +201,11 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 			Say: "Too many of your commands wait for an answer, or you ask for routes too often. Wait a second.", Trip: string(tripOf(f))}, now)
 		return
 	}
-	if no := p.area.Submit(in); no != nil {
+	no = c.wantsToLook(f, now)
+	if no == nil {
+		no = p.area.Submit(in)
+	}
+	if no != nil {
 		c.lanes.unask(awaited)
 		c.refuse(f, refusedBody(no, tripOf(f)), now)
 	}

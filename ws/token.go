@@ -2,7 +2,9 @@ package ws
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,6 +36,13 @@ const audience = "cuntong"
 
 // Key is a secret that tokens are signed with (HS256). Its text never shows it.
 type Key struct{ secret []byte }
+
+// Derive returns another secret, for one purpose, from which this one cannot be found.
+func (k Key) Derive(purpose string) [32]byte {
+	mac := hmac.New(sha256.New, k.secret)
+	mac.Write([]byte(purpose))
+	return [32]byte(mac.Sum(nil))
+}
 
 // String hides the secret.
 func (Key) String() string { return "key(hidden)" }

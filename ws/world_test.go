@@ -489,6 +489,7 @@ func commandIn(in dispatch.Input) (dispatch.Command, bool) {
 	case dispatch.RestoreRoad:
 		return in.Command, true
 	case dispatch.Look:
+		return in.Command, true
 	case dispatch.Bar:
 		return in.Command, true
 	case dispatch.LiftBar:

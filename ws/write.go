@@ -85,6 +85,10 @@ func (c *conn) writeFrame(next told, deadline time.Time) error {
 		h.metrics.drop(dropHidden)
 		return nil
 	}
+	if !c.audit(next, &f, h.moment().wall) {
+		h.metrics.drop(dropUnrecorded)
+		return nil
+	}
 	out, err := c.codec().AppendServer(s.out[:0], f.Type, f.Re, f.Body)
 	s.out = out[:0]
 	if err != nil || len(out) > wire.MaxServerFrameBytes {

@@ -35,10 +35,11 @@ type serveCmd struct {
 	OIDCAudience     string `name:"oidc-audience" help:"What aud of that provider's tokens must be or contain."`
 	OIDCClaimsPrefix string `name:"oidc-claims-prefix" help:"What stands before the names of our claims (role, area, vehicle, ...) in that provider's tokens, such as https://example.org/."`
 
-	Areas    string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
-	Area     string `default:"county" help:"Id of the one area when --areas is not given."`
-	Villages string `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
-	Roads    string `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
+	AuditFile string `type:"path" help:"File to which it is appended who looked at whose position, one JSON object a line. Default: 'audit.jsonl' in the data folder."`
+	Areas     string `type:"existingfile" help:"GeoJSON file of service areas (features with id, name and a polygon). Default: one area without a border, named by --area."`
+	Area      string `default:"county" help:"Id of the one area when --areas is not given."`
+	Villages  string `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
+	Roads     string `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
 
 	OSRM          string        `name:"osrm" xor:"outside" help:"Address of an OSRM server whose drives correct the built-in ones, such as http://127.0.0.1:5000. Nothing waits for it; without an answer the built-in one stands."`
 	Valhalla      string        `xor:"outside" help:"The same for a Valhalla server."`

@@ -34,6 +34,7 @@ func (s *server) buildNode() (err error) {
 	engine := func(area *geo.Area) (dispatch.EngineConfig, error) {
 		ledger := s.store.Area(area.ID)
 		return dispatch.EngineConfig{
+			NearbySecret:  s.key.Derive("cuntong nearby " + string(area.ID)),
 			Area:          area,
 			Neighbours:    near[area.ID],
 			Rules:         s.cfg.Rules.rules(),

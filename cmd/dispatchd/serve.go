@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -34,6 +36,7 @@ type server struct {
 	store    *redisstore.Store
 	issuer   *ws.Issuer // nil: none is configured
 	hub      *ws.Hub
+	audit    *ws.AuditFile
 	node     *node.Node
 	ready    *readiness
 	public   *httpServer
@@ -136,6 +139,10 @@ func (s *server) buildHub() (err error) {
 	cfg.Once = s.store.Once
 	cfg.Origins = s.cfg.Origins
 	cfg.Log, cfg.Registerer, cfg.Now = s.log, s.registry, s.store.Clock().Now
+	if s.audit, err = s.openAudit(); err != nil {
+		return err
+	}
+	cfg.Audit = s.audit
 	s.hub, err = ws.NewHub(cfg)
 	return err
 }
@@ -149,6 +156,14 @@ func (s *server) buildAuth() (_ ws.Authenticator, err error) {
 	s.issuer, err = ws.NewIssuer(ws.IssuerConfig{Issuer: s.cfg.OIDCIssuer, JWKS: s.cfg.OIDCJWKS, Audience: s.cfg.OIDCAudience,
 		ClaimsPrefix: s.cfg.OIDCClaimsPrefix, Log: s.log, Registerer: s.registry})
 	return ws.Either{Shared: shared, Issuer: s.issuer}, err
+}
+
+func (s *server) openAudit() (*ws.AuditFile, error) {
+	path := cmp.Or(s.cfg.AuditFile, filepath.Join(s.cfg.DataDir, "audit.jsonl"))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("audit file: %w", err)
+	}
+	return ws.OpenAudit(path, s.log)
 }
 
 func (s *server) buildHTTP(ctx context.Context) error {
@@ -236,6 +251,11 @@ func (s *server) close() {
 	}
 	if s.issuer != nil {
 		s.issuer.Close()
+	}
+	if s.audit != nil { // after the hub, which ends the records of its connections
+		if err := s.audit.Close(); err != nil {
+			s.log.Warn("closing the audit file", "err", err)
+		}
 	}
 	for _, side := range []*httpServer{s.public, s.private} {
 		if side != nil {
