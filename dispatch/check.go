@@ -52,6 +52,7 @@ func (c *Core) checkTrip(id TripID, t *Trip, fail func(string, ...any)) {
 	}
 	checkDeeds(t, fail)
 	checkCash(t, fail)
+	checkCode(t, fail)
 	entry := c.deadlines.at[id]
 	switch {
 	case t.State.Open() && (entry == nil || entry.at != t.Deadline || t.Deadline == 0):

@@ -208,6 +208,9 @@ func (r *run) command(in Input) {
 		bodies, refusal = c.decide(r.now, in)
 	}
 	if refusal != nil {
+		for _, body := range bodies {
+			r.record(body, nil)
+		}
 		r.tell(cmd.By, Refused{ID: cmd.ID, Trip: trip, Refusal: *refusal})
 		return
 	}

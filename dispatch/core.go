@@ -19,7 +19,8 @@ type Core struct {
 	area   *geo.Area
 	rules  Rules
 	router geo.Router
-	roads  geo.Roads // router, when its roads can be changed; else nil
+	roads  geo.Roads           // router, when its roads can be changed; else nil
+	codes  func(TripID) string // makes start codes; nil: there are none. Set by MakeCodes
 	// neighbours are the areas whose drivers may come here and the other way round.
 	neighbours []*geo.Area // set by Border
 

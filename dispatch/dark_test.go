@@ -112,9 +112,9 @@ func newDay(seed uint64) *day {
 	return d
 }
 
-// valley is where a driver and his passengers live: no other driver is near, but for one
+// darkValley is where a driver and his passengers live: no other driver is near, but for one
 // who never answers.
-func valley(v int) geo.Point { return geo.Point{Lat: 20 + 3*float64(v), Lon: 109} }
+func darkValley(v int) geo.Point { return geo.Point{Lat: 20 + 3*float64(v), Lon: 109} }
 
 func (d *day) driver(v int) DriverID { return DriverID(fmt.Sprintf("d%d", v)) }
 func (d *day) trip(v, i int) TripID  { return TripID(fmt.Sprintf("t%d-%d", v, i)) }
@@ -224,7 +224,7 @@ func (r *darkRun) settle(v int) {
 	p := &darkPhone{driver: r.driver(v), skew: r.skew[v]}
 	r.phones[v] = p
 	idler := DriverID(fmt.Sprintf("e%d", v))
-	for id, at := range map[DriverID]geo.Point{p.driver: valley(v), idler: {Lat: valley(v).Lat + 0.1, Lon: 109}} {
+	for id, at := range map[DriverID]geo.Point{p.driver: darkValley(v), idler: {Lat: darkValley(v).Lat + 0.1, Lon: 109}} {
 		r.step(StartDuty{Command: Command{By: DriverActor(id), ID: "duty"}, Driver: id, Vehicle: Vehicle{Class: geo.Car, Load: Load{Seats: 4}}})
 		for at25 := morning; at25 < morning.Add(darkTrips*darkEvery); at25 = at25.Add(25 * time.Second) {
 			r.plan(at25, func() {
@@ -238,7 +238,7 @@ func (r *darkRun) settle(v int) {
 		r.plan(morning.Add(time.Minute+time.Duration(i)*darkEvery), func() {
 			who := Actor{Role: RolePassenger, ID: fmt.Sprintf("p%d-%d", v, i)}
 			r.step(Request{Command: Command{By: who, ID: "r"}, Trip: r.trip(v, i), Order: Order{Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: 1},
-				Pickup: Place{Point: valley(v)}, Dropoff: Place{Point: geo.Point{Lat: valley(v).Lat + 0.2, Lon: 109.1}}}})
+				Pickup: Place{Point: darkValley(v)}, Dropoff: Place{Point: geo.Point{Lat: darkValley(v).Lat + 0.2, Lon: 109.1}}}})
 			r.plan(r.world.now.Add(3*time.Second), func() { r.accept(v, i) })
 		})
 	}
@@ -284,7 +284,7 @@ func (r *darkRun) accept(v, i int) {
 func (r *darkRun) somewhere(v, i int, after time.Duration) geo.Point {
 	rng := rand.New(rand.NewPCG(r.seed, uint64(v*1000+i)))
 	s := max(0, (after - r.trips[v][i].start).Seconds())
-	return geo.Point{Lat: valley(v).Lat + 0.3*s/3600, Lon: 109 + 0.003*float64(int(s/40)%2) + 0.1*s/3600*rng.Float64()}
+	return geo.Point{Lat: darkValley(v).Lat + 0.3*s/3600, Lon: 109 + 0.003*float64(int(s/40)%2) + 0.1*s/3600*rng.Float64()}
 }
 
 // goDark takes a phone's signal away. When it is back it says hello, tells what was done

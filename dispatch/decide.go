@@ -8,7 +8,8 @@ import (
 )
 
 // decide reads the state and returns the facts a command brings about, or why it
-// is refused. No facts and no refusal: what is asked for is so already.
+// is refused. No facts and no refusal: what is asked for is so already. Both: it is
+// refused, and that is to be remembered.
 func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 	switch in := in.(type) {
 	case StartDuty:
@@ -157,7 +158,7 @@ func (c *Core) arrived(now Instant, t *Trip, deed Deed) DriverArrived {
 }
 
 func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
-	t, refusal := c.driving(in.By, in.Trip)
+	t, refusal := c.starting(in)
 	switch {
 	case refusal != nil:
 		return nil, refusal
@@ -166,9 +167,12 @@ func (c *Core) decideStart(now Instant, in Start) ([]FactBody, *Refusal) {
 	case t.State != Arrived:
 		return nil, nil
 	}
-	deed, refusal := c.judgeDeed(now, t, t.Since, in.Deed)
+	deed, refusal := c.judgeDeed(now, t, t.Since, in.by(in.By))
 	if refusal != nil {
 		return nil, refusal
+	}
+	if missed, refusal := wrongCode(t, in); refusal != nil {
+		return missed, refusal
 	}
 	return []FactBody{RideStarted{Trip: t.ID, Deed: deed, Deadline: next(now, deed.at(now).Add(c.ride(t).Duration+c.rules.RideGrace))}}, nil
 }
@@ -189,6 +193,22 @@ func (c *Core) decideComplete(now Instant, in Complete) ([]FactBody, *Refusal) {
 		return nil, refusal
 	}
 	return []FactBody{TripCompleted{Trip: t.ID, Deed: deed, DrivenM: c.driven(t, deed.at(now))}}, nil
+}
+
+// starting finds the trip that is to be started: by its driver, or by an operator, who
+// needs no code.
+func (c *Core) starting(in Start) (*Trip, *Refusal) {
+	if in.By.Role != RoleOperator {
+		return c.driving(in.By, in.Trip)
+	}
+	t := c.trips[in.Trip]
+	switch {
+	case t == nil:
+		return nil, refuse(NotFound, "trip_unknown", "No such trip.")
+	case !t.State.HasDriver():
+		return nil, refuse(Conflict, "no_driver", "This trip has no driver who could start it.")
+	}
+	return t, nil
 }
 
 // driving finds the trip that by is bound to.

@@ -42,7 +42,7 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 		patience = min(patience, to)
 	}
 	return []FactBody{TripRequested{Trip: in.Trip, Order: order, Direct: direct.Round(), Patience: patience,
-		Version: c.missed.after(in.Trip)}}, nil
+		Version: c.missed.after(in.Trip), StartCode: c.startCode(in.Trip, order)}}, nil
 }
 
 // direct is the drive from pickup to drop-off by the first class of vehicle that

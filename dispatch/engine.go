@@ -28,6 +28,8 @@ type EngineConfig struct {
 	Teller     Teller
 	// Postman takes letters to other areas; nil: none are sent.
 	Postman Postman
+	// StartCode makes the start codes, see [StartCodes]. It is needed where the rules want any.
+	StartCode func(TripID) string
 	// Metrics may be shared by the engines of several areas.
 	Metrics *Metrics
 	Log     *slog.Logger
@@ -97,6 +99,9 @@ var errStarting = errors.New("the area is being loaded")
 func NewEngine(cfg EngineConfig) (*Engine, error) {
 	if err := cfg.Rules.Validate(); err != nil {
 		return nil, fmt.Errorf("rules of area %s: %w", cfg.Area.ID, err)
+	}
+	if cfg.Rules.StartCode != StartCodeOff && cfg.StartCode == nil {
+		return nil, fmt.Errorf("rules of area %s want start codes, and nobody makes them", cfg.Area.ID)
 	}
 	cfg.setDefaults()
 	cfg.Log = cfg.Log.With("area", cfg.Area.ID)

@@ -57,6 +57,8 @@ type TripRequested struct {
 	// Version is what the trip begins with when the ledger had lost it and it was asked
 	// for again: above what its parties were told before. Zero: 1.
 	Version Version `json:"version,omitempty"`
+	// StartCode is what the party is to tell the driver; empty: nothing.
+	StartCode string `json:"start_code,omitempty"`
 }
 
 // OfferMade: one driver is being asked.
@@ -211,6 +213,7 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"trip_reclaimed":   readBody[TripReclaimed],
 	"trip_measured":    readBody[TripMeasured],
 	"trip_paid":        readBody[TripPaid],
+	"start_missed":     readBody[StartMissed],
 
 	"party_barred":     readBody[PartyBarred],
 	"bar_lifted":       readBody[BarLifted],

@@ -74,6 +74,8 @@ func oneOfEach() []Fact {
 		PartySignedOut{Party: Actor{Role: RoleDriver, ID: "d1"}, UpTo: 80_000},
 		TripMeasured{Trip: "t1", DrivenM: 64_870},
 		TripPaid{Trip: "t1", Fen: 1200, By: Actor{Role: RoleDriver, ID: "d1"}, Deed: Deed{DoneAt: 930, DeedSeq: 20}},
+		StartMissed{Trip: "t1", Sum: 1<<64 - 1},
+		TripRequested{Trip: "t1", Order: order, Direct: leg, Patience: 1_800_000, StartCode: "4821"},
 	)
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

@@ -80,6 +80,8 @@ func (c *Core) mayFollow(t *Trip, body FactBody, next State) bool {
 		return c.mayReclaim(t, b.Driver) && (c.drivers[b.Driver].Offer == "" || c.drivers[b.Driver].Offer == t.ID)
 	case TripMeasured:
 		return t.State == Completed
+	case StartMissed:
+		return t.State == Arrived
 	case TripPaid:
 		return t.State.HasDriver() || t.State == Completed
 	case TripRecovered:
@@ -123,6 +125,8 @@ func TripOf(body FactBody) (TripID, State) {
 	case TripReclaimed:
 		return b.Trip, Assigned
 	case TripMeasured:
+		return b.Trip, ""
+	case StartMissed:
 		return b.Trip, ""
 	case TripPaid:
 		return b.Trip, ""
@@ -172,7 +176,7 @@ func (c *Core) fold(f Fact) {
 }
 
 func (c *Core) foldRequested(at Instant, b TripRequested) {
-	t := &Trip{ID: b.Trip, Order: b.Order, RequestedAt: at, Patience: b.Patience, Direct: b.Direct, Begun: b.Version}
+	t := &Trip{ID: b.Trip, Order: b.Order, RequestedAt: at, Patience: b.Patience, Direct: b.Direct, StartCode: b.StartCode, Begun: b.Version}
 	c.admit(t)
 	t.Version = max(1, b.Version)
 	c.become(t, Requested, at, b.Patience)
@@ -225,6 +229,8 @@ func (c *Core) foldTrip(f Fact) {
 		c.foldEnd(t, next, f.At, f.At, Actor{Role: RoleSystem}, b.Why)
 	case TripReclaimed:
 		c.foldReclaimed(t, b)
+	case StartMissed:
+		t.Missed = append(t.Missed, codeSum(b.Sum))
 	case TripMeasured:
 		t.DrivenM = b.DrivenM
 		c.amended(t, f.At)

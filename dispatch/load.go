@@ -104,6 +104,7 @@ func (e *Engine) readAll(ctx context.Context) error {
 	core := NewCore(e.cfg.Area, e.cfg.Rules, e.cfg.Router)
 	core.Border(e.cfg.Neighbours)
 	core.HideNearby(e.cfg.NearbySecret)
+	core.MakeCodes(e.cfg.StartCode)
 	core.watchEnd, core.watchAmend = e.ended.add, e.ended.amend
 	if snapshot != nil {
 		if err := core.Restore(snapshot); err != nil {

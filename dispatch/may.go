@@ -74,7 +74,7 @@ var rules = []rule{
 	{"accept", "accept", aTrip, AsAsked | AsBound, 0, 0, 0},
 	{"decline", "decline", aTrip, AsAsked | AsBound, 0, 0, 0},
 	{"arrive", "arrive", aTrip, AsBound | AsTaken, 0, 0, 0},
-	{"start", "start", aTrip, AsBound, 0, 0, 0},
+	{"start", "start", aTrip, AsBound, 0, 0, AsOperator},
 	{"complete", "complete", aTrip, AsBound | AsDrove, 0, 0, 0},
 	{"paid", "paid", aTrip, AsBound | AsDrove, 0, 0, 0},
 	{"release", "release", aTrip, AsBound | AsTaken, 0, 0, AsOperator},

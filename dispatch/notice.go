@@ -158,6 +158,7 @@ type TripView struct {
 	ArrivedAt    Instant // when the driver was at the pickup
 	StartedAt    Instant // when the ride began
 	DrivenM      int64   // once completed, if known: how far the party was driven, in metres
+	StartCode    string  // until the ride starts, where there is one
 	PaidFen      int64   // the cash that was taken
 	PickupETA    Instant // while assigned; while parked, if a busy driver is in sight
 	Cut          bool    // no road leads to where the trip has to go now

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,13 @@ type Rules struct {
 	// OverdueLimit is how many times an assigned trip may be overdue before it is taken from its driver and matched again. 1 to 100.
 	OverdueLimit int
 
+	// StartCode says which trips need a start code. Those who are to be fetched at other
+	// hours than StartCodeFrom to StartCodeUntil, in minutes since midnight at a place
+	// StartCodeZone minutes ahead of UTC, need none; when the two are equal it is at all hours.
+	StartCode                     StartCodeRule
+	StartCodeFrom, StartCodeUntil int
+	StartCodeZone                 int
+
 	// MaxOpenTrips bounds the open trips of an area; beyond it requests are refused. 1 to 1,000,000.
 	MaxOpenTrips int
 	// MaxOpenPerPassenger bounds the open trips a passenger has booked. 1 to 1,000.
@@ -82,6 +90,8 @@ func DefaultRules() Rules {
 		FreeWait:            5 * time.Minute,
 		RideGrace:           time.Hour,
 		OverdueLimit:        3,
+		StartCode:           StartCodeOff,
+		StartCodeZone:       8 * 60,
 		MaxOpenTrips:        20_000,
 		MaxOpenPerPassenger: 2,
 		MaxOpenPerAgent:     200,
@@ -110,6 +120,10 @@ func (r Rules) Validate() error {
 		within("free wait", r.FreeWait, 0, 2*time.Hour),
 		within("ride grace", r.RideGrace, time.Minute, 24*time.Hour),
 		within("overdue limit", r.OverdueLimit, 1, 100),
+		oneOf("start code", r.StartCode, StartCodeOff, StartCodeApp, StartCodeAll),
+		within("start code from", r.StartCodeFrom, 0, 24*60-1),
+		within("start code until", r.StartCodeUntil, 0, 24*60-1),
+		within("start code zone", r.StartCodeZone, -12*60, 14*60),
 		within("open trips", r.MaxOpenTrips, 1, 1_000_000),
 		within("open trips a passenger", r.MaxOpenPerPassenger, 1, 1_000),
 		within("open trips an agent", r.MaxOpenPerAgent, 1, 100_000),
@@ -117,6 +131,13 @@ func (r Rules) Validate() error {
 		within("ended trips kept", r.KeepEnded, 0, 1_000_000),
 		within("commands kept", r.KeepCommands, 1, 10_000_000),
 	)
+}
+
+func oneOf[T comparable](name string, v T, allowed ...T) error {
+	if !slices.Contains(allowed, v) {
+		return fmt.Errorf("%s is %v: want one of %v", name, v, allowed)
+	}
+	return nil
 }
 
 func within[T int | float64 | time.Duration](name string, v, low, high T) error {

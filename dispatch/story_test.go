@@ -95,6 +95,8 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s has the driver who was released at %s", b.To, clock(Instant(b.Transfer)))
 	case DriverAdmitted:
 		return fmt.Sprintf("%s is admitted from %s%s, on duty since %s", b.Driver, b.From, forStory(b.For), clock(b.Since))
+	case StartMissed:
+		return fmt.Sprintf("a wrong start code is given for %s", b.Trip)
 	case TripMeasured:
 		return fmt.Sprintf("%s was driven %d m", b.Trip, b.DrivenM)
 	case TripPaid:
@@ -269,6 +271,9 @@ func tripStory(v TripView) string {
 	}
 	if v.State == Parked && v.PickupETA != 0 {
 		s += ", a driver in sight for " + clock(v.PickupETA)
+	}
+	if v.StartCode != "" {
+		s += ", start code " + v.StartCode
 	}
 	if v.Cut {
 		s += ", cut off"

@@ -172,6 +172,12 @@ func (s *stage) rule(name, value string) error {
 		rules.DutySilence = wait
 	case "max_ride":
 		rules.MaxRide = wait
+	case "start_code":
+		rules.StartCode = StartCodeRule(value)
+	case "start_code_from":
+		rules.StartCodeFrom, rules.StartCodeZone = n, 0
+	case "start_code_until":
+		rules.StartCodeUntil = n
 	case "keep_ended":
 		rules.KeepEnded = n
 	default:
@@ -258,7 +264,11 @@ func (s *stage) command(cmd Command, verb string, rest []string) (Input, error) 
 	case "arrives":
 		return Arrive{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
 	case "starts":
-		return Start{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
+		start := Start{Command: cmd, Trip: TripID(rest[0]), Deed: deed}
+		if len(rest) == 3 && rest[1] == "code" { // d1 starts t1 code 4821
+			start.Code = rest[2]
+		}
+		return start, nil
 	case "completes":
 		return Complete{Command: cmd, Trip: TripID(rest[0]), Deed: deed}, nil
 	case "takes": // d1 takes 12.50 for t1

@@ -170,6 +170,10 @@ type Trip struct {
 	DeedSeq uint64 `json:"deed_seq,omitempty"`
 	// Taken is from whom the server took the trip last, because he was not heard of in time.
 	Taken *Taken `json:"taken,omitempty"`
+	// StartCode is what the party tells the driver; empty: it needs none. Missed are the
+	// wrong ones that were given.
+	StartCode string    `json:"start_code,omitempty"`
+	Missed    []codeSum `json:"missed,omitempty"`
 	// DrivenM is how far the party was driven, in metres; 0: not known.
 	DrivenM int64 `json:"driven_m,omitempty"`
 	// PaidFen is the cash that was taken for it, in Payments pieces.

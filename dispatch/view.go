@@ -30,6 +30,9 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		EndedBy:     t.EndedBy,
 		EndedWhy:    t.EndedWhy,
 	}
+	if t.State.Open() && t.State != Riding {
+		v.StartCode = t.StartCode
+	}
 	switch {
 	case t.State == Parked:
 		v.QueuePlace, v.QueueOf = c.queue.place(t), len(c.queue)

@@ -22,7 +22,7 @@ var mayTable = map[wire.Type]string{
 	wire.TypeAccept:   "D",
 	wire.TypeDecline:  "D",
 	wire.TypeArrive:   "D",
-	wire.TypeStart:    "D",
+	wire.TypeStart:    "DO",
 	wire.TypeComplete: "D",
 	wire.TypeRelease:  "DO",
 	wire.TypeCancel:   "DPAO",
@@ -125,7 +125,7 @@ var bodies = map[wire.Type]any{
 }
 
 // ownTests are the types that the hub acts on itself, or does not answer.
-var ownTests = map[wire.Type]bool{wire.TypeSeen: true, wire.TypeTrack: true, wire.TypePaid: true, wire.TypeRenew: true, wire.TypeLogout: true,
+var ownTests = map[wire.Type]bool{wire.TypeSeen: true, wire.TypeRenew: true, wire.TypeLogout: true,
 	wire.TypeBar: true, wire.TypeLiftBar: true}
 
 // TestEveryRoleSendsEveryType goes over real sockets: what is allowed reaches the

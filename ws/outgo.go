@@ -52,8 +52,11 @@ func outgo(to dispatch.Actor, body dispatch.NoticeBody, now dispatch.Instant) (w
 
 // tripOut shows a trip to one party, or returns false when it is none of its business.
 func tripOut(to dispatch.Actor, v dispatch.TripView, now dispatch.Instant) (wire.Trip, bool) {
-	trip := wholeTrip(&v, now)
-	return trip, sees(onlookerOf(to, &v), v.State, &trip)
+	trip, as := wholeTrip(&v, now), onlookerOf(to, &v)
+	if as&asDriver != 0 && v.StartCode != "" { // worked out for nobody else
+		trip.StartCheck = startCheck(v.ID, v.StartCode)
+	}
+	return trip, sees(as, v.State, &trip)
 }
 
 // wholeTrip is everything about a trip. [sees] takes out what somebody may not see.
@@ -83,6 +86,7 @@ func wholeTrip(v *dispatch.TripView, now dispatch.Instant) wire.Trip {
 		StartedAt:   int64(v.StartedAt),
 		DrivenM:     v.DrivenM,
 		PaidFen:     v.PaidFen,
+		StartCode:   v.StartCode,
 	}
 	if o.Traveller != (dispatch.Traveller{}) {
 		trip.Traveller = &wire.Traveller{ID: o.Traveller.ID, Name: o.Traveller.Name, Phone: o.Traveller.Phone}

@@ -490,6 +490,10 @@ func commandIn(in dispatch.Input) (dispatch.Command, bool) {
 		return in.Command, true
 	case dispatch.Look:
 		return in.Command, true
+	case dispatch.Paid:
+		return in.Command, true
+	case dispatch.Tracked:
+		return in.Command, true
 	case dispatch.Bar:
 		return in.Command, true
 	case dispatch.LiftBar:

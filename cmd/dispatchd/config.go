@@ -78,6 +78,10 @@ type rulesFlags struct {
 	FreeWait       time.Duration `default:"5m" help:"How long a driver waits at the pickup before he may report a no-show. 0 to 2h."`
 	RideGrace      time.Duration `default:"1h" help:"How much longer than expected a ride may take before it is overdue. 1m to 24h."`
 	OverdueLimit   int           `default:"3" help:"How many times an assigned trip may be overdue before it is taken from its driver. 1 to 100."`
+	StartCode      string        `default:"off" enum:"off,app,all" help:"For which trips the party tells the driver a start code of four digits: 'app' for those booked by app, 'all' for all."`
+	StartCodeFrom  int           `default:"0" help:"Only parties that are to be fetched from this minute of the day on need a start code; with the same minute in --start-code-until all do. 0 to 1439."`
+	StartCodeUntil int           `default:"0" help:"Until when they do, such as 360 with 1320 for the night. 0 to 1439."`
+	StartCodeZone  int           `default:"480" help:"How many minutes the clock of those hours is ahead of UTC. -720 to 840."`
 	OpenTrips      int           `default:"20000" help:"Open trips of an area; beyond, requests are refused."`
 	PassengerTrips int           `default:"2" help:"Open trips a passenger may have booked."`
 	AgentTrips     int           `default:"200" help:"Open trips a village agent may have booked."`
@@ -91,6 +95,7 @@ func (f rulesFlags) rules() dispatch.Rules {
 	return dispatch.Rules{
 		OfferWait: f.OfferWait, ConfirmWait: f.ConfirmWait, Patience: f.Patience, FreshFor: f.FreshFor, Reach: f.Reach, Window: f.Window, BusyWithin: f.BusyWithin, StopTime: f.StopTime, AgeBonus: f.AgeBonus, MaxRide: f.MaxRide, DutySilence: f.DutySilence, LapseRest: f.LapseRest,
 		PickupGrace: f.PickupGrace, FreeWait: f.FreeWait, RideGrace: f.RideGrace, OverdueLimit: f.OverdueLimit,
+		StartCode: dispatch.StartCodeRule(f.StartCode), StartCodeFrom: f.StartCodeFrom, StartCodeUntil: f.StartCodeUntil, StartCodeZone: f.StartCodeZone,
 		MaxOpenTrips: f.OpenTrips, MaxOpenPerPassenger: f.PassengerTrips, MaxOpenPerAgent: f.AgentTrips,
 		MaxDrivers: f.Drivers, KeepEnded: f.KeepEnded, KeepCommands: f.KeepCommands,
 	}

@@ -39,6 +39,7 @@ func (s *server) buildNode() (err error) {
 			Neighbours:    near[area.ID],
 			Rules:         s.cfg.Rules.rules(),
 			Router:        routers[area.ID],
+			StartCode:     s.key.StartCodes(area.ID),
 			Ledger:        ledger,
 			Mirror:        ledger,
 			Metrics:       metrics,

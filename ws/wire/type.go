@@ -84,7 +84,7 @@ var clientTypes = []clientType{
 	client[Accept](TypeAccept, true, RoleDriver),
 	client[Decline](TypeDecline, true, RoleDriver),
 	client[Arrive](TypeArrive, true, RoleDriver),
-	client[Start](TypeStart, true, RoleDriver),
+	client[Start](TypeStart, true, RoleDriver, RoleOperator),
 	client[Complete](TypeComplete, true, RoleDriver),
 	client[Paid](TypePaid, true, RoleDriver),
 	client[Release](TypeRelease, true, RoleDriver, RoleOperator),
