@@ -141,11 +141,11 @@ const (
 // silence, and are not judged for how late they come or how far they are from the last.
 func (r *run) tracked(in Tracked) {
 	c := r.core
-	switch {
-	case in.By != DriverActor(in.Driver):
-		r.tell(in.By, Refused{ID: in.ID, Refusal: *refuse(Forbidden, "not_yours", "A driver tells only his own positions.")})
+	if no := c.mayDo(in); no != nil {
+		r.tell(in.By, Refused{ID: in.ID, Refusal: *no})
 		return
-	case c.gone[in.Driver] != nil:
+	}
+	if c.gone[in.Driver] != nil {
 		r.tell(in.By, Refused{ID: in.ID, Refusal: refuseElsewhere()})
 		r.pointTo(in.Driver)
 		return
