@@ -473,7 +473,7 @@ func TestNearbyAgainstFalseDrivers(t *testing.T) {
 		usual := map[geo.Cell]float64{}
 		const trials = 150
 		for range trials {
-			for cell := range valley(t, rng, nil) {
+			for cell := range falseValley(t, rng, nil) {
 				usual[cell] += 1.0 / trials
 			}
 		}
@@ -482,7 +482,7 @@ func TestNearbyAgainstFalseDrivers(t *testing.T) {
 			at := spotXY{5000 + rng.Float64()*30_000, 20_000}
 			guess := spotXY{5000 + rng.Float64()*30_000, 20_000}
 			least := 2.0
-			for cell, middle := range valley(t, rng, &at) {
+			for cell, middle := range falseValley(t, rng, &at) {
 				if fresh := usual[cell]; fresh < least || fresh == least && middle.x < guess.x {
 					least, guess = fresh, spotXY{middle.x, 20_000}
 				}
@@ -496,9 +496,9 @@ func TestNearbyAgainstFalseDrivers(t *testing.T) {
 	}
 }
 
-// valley is what the map shows of a road of 30 km with pairs of false drivers every 3 km
+// falseValley is what the map shows of a road of 30 km with pairs of false drivers every 3 km
 // and, perhaps, one true one: the cells and where they are.
-func valley(t *testing.T, rng *rand.Rand, lone *spotXY) map[geo.Cell]spotXY {
+func falseValley(t *testing.T, rng *rand.Rand, lone *spotXY) map[geo.Cell]spotXY {
 	core := NewCore(testArea, DefaultRules(), geo.NewCrow())
 	var secret [32]byte
 	for i := range secret {
