@@ -262,3 +262,46 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// TestManualSaysWhoMay holds the two tables of docs/PROTOCOL.md that are written here
+// against the program. "go test ./ws -run ManualSays -rewrite-sights" writes them.
+func TestManualSaysWhoMay(t *testing.T) {
+	const path = "../docs/PROTOCOL.md"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for name, table := range map[string]string{"may": mayTableText(), "sights": sightTable()} {
+		begin := "<!-- written: " + name + " -->\n"
+		before, rest, ok1 := strings.Cut(text, begin)
+		_, after, ok2 := strings.Cut(rest, "<!-- end -->\n")
+		if !ok1 || !ok2 {
+			t.Fatalf("%s has no place for the table %s", path, name)
+		}
+		text = before + begin + "\n" + table + "\n<!-- end -->\n" + after
+	}
+	if *rewriteSights {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(data), text); diff != "" {
+		t.Errorf("%s says otherwise (-docs +program):\n%s", path, diff)
+	}
+}
+
+// mayTableText is who may do what, as a table in Markdown.
+func mayTableText() string {
+	var b strings.Builder
+	b.WriteString("| message | of | a driver who is | a passenger who is | an agent who is | an operator who is |\n|---|---|---|---|---|---|\n")
+	for _, row := range dispatch.Policy() {
+		fmt.Fprintf(&b, "| `%s` | %s", row.Message, row.Object)
+		for _, role := range roles {
+			fmt.Fprintf(&b, " | %s", row.May[role])
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
