@@ -93,6 +93,21 @@ func TestMessagesOfTheOtherKind(t *testing.T) {
 	}
 }
 
+// It is shown how many speak which.
+func TestConnectionsBySubprotocol(t *testing.T) {
+	w := newWorld(t)
+	w.connect(driver1)
+	w.codec, w.dialer.Subprotocols = wire.PB, []string{wire.SubprotocolPB}
+	p := w.connect(passenger)
+	for i, want := range []float64{1, 1} {
+		if got := w.counted(w.hub.metrics.spoken[i]); got != want {
+			t.Errorf("%v connections of %s, want %v", got, codecs[i].Subprotocol(), want)
+		}
+	}
+	p.hangUp()
+	w.eventually("the second is counted out", func() bool { return w.counted(w.hub.metrics.spoken[1]) == 0 })
+}
+
 // Frames that protobuf cannot be, and texts that are not UTF-8, are answered as in JSON.
 func TestBrokenFramesInPB(t *testing.T) {
 	w := newWorld(t)

@@ -194,6 +194,7 @@ func (h *Hub) farewell(c *conn, p *party) {
 	h.metrics.closed(how)
 	if p != nil {
 		h.metrics.connections[p.role].Dec()
+		h.metrics.spoken[c.spoken].Dec()
 		h.connected[p.role].Add(-1)
 	}
 	level := slog.LevelDebug

@@ -80,6 +80,7 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 	c.party.Store(p)
 	h.greeted(c)
 	h.metrics.connections[p.role].Inc()
+	h.metrics.spoken[c.spoken].Inc()
 	h.connected[p.role].Add(1)
 	for _, old := range h.directory.add(c, p.actor, h.cfg.partyLimit(p.actor.Role)) {
 		old.finish(wire.CloseReplaced, false)

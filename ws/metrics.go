@@ -15,6 +15,7 @@ const dropRate = "rate"
 // metrics measures one hub. No label names a party.
 type metrics struct {
 	connections []prometheus.Gauge // in the order of roles
+	spoken      []prometheus.Gauge // in the order of codecs
 	handshakes  *prometheus.CounterVec
 	frames      *prometheus.CounterVec
 	refused     *prometheus.CounterVec
@@ -69,6 +70,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, way := range tripWays {
 		m.trips[way] = trips.WithLabelValues(way)
 	}
+	spoken := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "cuntong_ws_subprotocol_connections",
+		Help: "Connections whose hello was accepted, by subprotocol."}, []string{"subprotocol"})
+	for _, codec := range codecs {
+		m.spoken = append(m.spoken, spoken.WithLabelValues(codec.Subprotocol()))
+	}
 	for _, role := range roles {
 		m.connections = append(m.connections, connections.WithLabelValues(string(role)))
 	}
@@ -79,7 +85,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	m.read, m.readBad = m.framesOf("in", wire.ClientTypes()), m.frames.WithLabelValues("in", "malformed")
 	m.written = m.framesOf("out", wire.ServerTypes())
 	if reg != nil {
-		reg.MustRegister(connections, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, m.audit, trips, m.tickets)
+		reg.MustRegister(connections, spoken, m.handshakes, m.frames, m.refused, dropped, m.closes, m.auth, m.depth, m.write, m.panics, m.refreshed, m.moves, m.receipts, m.audit, trips, m.tickets)
 	}
 	return m
 }
