@@ -52,6 +52,10 @@ proto: ## Make the code of ws/wire/pb from its .proto anew (needs protoc 3.21)
 fuzz: ## Fuzz every decoder for FUZZTIME (10s) each
 	@scripts/fuzz $(FUZZTIME)
 
+.PHONY: links
+links: ## Trips over every kind of bad link, both codecs: table
+	LINKS=long go test -count=1 -v -timeout 40m -run 'TestLinks|TestADay' ./ws/client/linktest
+
 .PHONY: bench
 bench: setup ## Measure against baselines in the same run; table, and out/bench.json
 	@mkdir -p out

@@ -31,8 +31,9 @@ func (s *frameSplitter) next() (data []byte, meek bool, err error) {
 		return data, true, err
 	}
 	data, opcode, err := readFrame(s.in)
-	meek = opcode != opText || !s.first
-	s.first = s.first || opcode == opText
+	message := opcode == opText || opcode == opBinary
+	meek = !message || !s.first
+	s.first = s.first || message
 	return data, meek, err
 }
 
@@ -51,8 +52,11 @@ func readHeader(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// opText is the opcode of a text frame.
-const opText = 1
+// The opcodes of frames that carry messages (RFC 6455, 5.2).
+const (
+	opText   = 1
+	opBinary = 2
+)
 
 // readFrame reads one frame as it is, mask and all.
 func readFrame(in *bufio.Reader) (data []byte, opcode byte, err error) {

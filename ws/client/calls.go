@@ -186,6 +186,10 @@ func (m *mind) done(now time.Time, id string, d wire.Done) {
 	case c == nil:
 		m.stray(now, id, &d, nil)
 		return
+	case c.tries == 1 && c.Session == m.session:
+		m.pulse.took(now.Sub(c.sentAt))
+	}
+	switch {
 	case c.Type == wire.TypeRequest:
 		m.pocket.dropAbove(d.Trip, d.Version)
 	}

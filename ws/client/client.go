@@ -145,7 +145,7 @@ func (c *Client) Position(p wire.Position) {
 func (c *Client) Picture() Picture {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.picture.show(time.Now(), c.stage == ready)
+	return c.picture.show(time.Now(), c.stage == ready && c.why == "" && !c.offline)
 }
 
 // Shown is the state of a trip as a driver's program shows it: what the server has

@@ -56,6 +56,8 @@ type Config struct {
 	// Repeat is how long a command may go unanswered before it is sent again; 0 is 10 s.
 	// One that was sent three times on one connection and not answered ends it.
 	Repeat time.Duration
+	// Patience is how long the welcome, and then the truth, may take; 0 is 30 s.
+	Patience time.Duration
 	// Again says whether a refused command is sent again after the time that the server
 	// asked for, or told the app; nil is [SendAgain].
 	Again func(c Command, r wire.Refused) bool
@@ -92,6 +94,7 @@ const (
 	defaultOpen   = 256
 	defaultEvents = 256
 	defaultRepeat = 10 * time.Second
+	defaultWait   = 30 * time.Second
 	// sendings is how often a command is sent on one connection before that is given up.
 	sendings = 3
 )
@@ -123,6 +126,7 @@ func (c *Config) complete() error {
 	c.Open = cmpOr(c.Open, defaultOpen)
 	c.Events = cmpOr(c.Events, defaultEvents)
 	c.Repeat = cmpOr(c.Repeat, defaultRepeat)
+	c.Patience = cmpOr(c.Patience, defaultWait)
 	c.Backoff = c.Backoff.complete()
 	return nil
 }

@@ -9,10 +9,8 @@ import (
 )
 
 const (
-	// welcomeWait and truthWait bound the wait for the server's first two frames. While
-	// the server says that it cannot reach the area, the truth may take longer.
-	welcomeWait     = 10 * time.Second
-	truthWait       = 15 * time.Second
+	// unavailableWait is how much longer the truth may take while the server says that it
+	// cannot reach the area.
 	unavailableWait = 60 * time.Second
 	// maxAsides bounds the questions and confirmations that wait to be sent.
 	maxAsides = 64
@@ -29,6 +27,7 @@ type mind struct {
 	role   string
 	plain  bool
 	repeat time.Duration
+	wait   time.Duration
 	open   int
 	ids    string
 	again  func(Command, wire.Refused) bool
@@ -113,7 +112,7 @@ func (s *send) idle() bool { return s.kind == "" && !s.knock && !s.fetch && s.ha
 
 func newMind(cfg *Config) *mind {
 	return &mind{
-		role: cfg.Role, plain: cfg.Plain, repeat: cfg.Repeat, open: cfg.Open, ids: cfg.IDs, again: cfg.Again, rng: cfg.Rand,
+		role: cfg.Role, plain: cfg.Plain, repeat: cfg.Repeat, wait: cfg.Patience, open: cfg.Open, ids: cfg.IDs, again: cfg.Again, rng: cfg.Rand,
 		old: map[string]bool{}, pace: newPace(), picture: newPicture(cfg.Role), pulse: newPulse(),
 	}
 }
@@ -129,7 +128,7 @@ func (m *mind) greet(now time.Time, wall int64, token, name, device string) wire
 	m.drained, m.retold, m.why, m.roomy = 0, "", "", wire.MaxFrameBytes
 	m.pulse = newPulse()
 	m.pulse.heard(now)
-	m.enter(greeting, now, welcomeWait)
+	m.enter(greeting, now, m.wait)
 	h := wire.Hello{Token: token, NowMS: wall, Client: name}
 	room := helloRoom - len(token)
 	if !m.old["device"] {
@@ -232,7 +231,8 @@ func (m *mind) welcome(now time.Time, w wire.Welcome) {
 	if every := time.Duration(w.HeartbeatS) * time.Second; every > 0 && every < m.pulse.silent {
 		m.pulse.every = every
 	}
-	m.enter(welcomed, now, truthWait)
+	m.pulse.took(now.Sub(m.opened))
+	m.enter(welcomed, now, m.wait)
 	m.events = append(m.events, Event{Kind: Up, Session: m.session, At: now, Body: w, Hello: new(m.hello)})
 }
 

@@ -13,6 +13,16 @@ import (
 type pulse struct {
 	every, silent time.Duration
 	last, knocked time.Time
+	// trip is the longest of the last round trips: an answer may take so long.
+	trip time.Duration
+}
+
+// maxTrip bounds how much longer a slow link is waited for.
+const maxTrip = 25 * time.Second
+
+// took notes a round trip.
+func (p *pulse) took(d time.Duration) {
+	p.trip = max(d, p.trip*7/8)
 }
 
 func newPulse() pulse { return pulse{every: wire.PingEvery, silent: wire.SilentAfter} }
@@ -26,7 +36,10 @@ func (p *pulse) set(h wire.Heartbeat) {
 
 func (p *pulse) heard(now time.Time) { p.last = now }
 
-func (p *pulse) dead(now time.Time) bool { return now.Sub(p.last) >= p.silent }
+// limit is how long nothing may be heard.
+func (p *pulse) limit() time.Duration { return p.silent + min(2*p.trip, maxTrip) }
+
+func (p *pulse) dead(now time.Time) bool { return now.Sub(p.last) >= p.limit() }
 
 // knockAt is when a ping of the server's is late by more than its jitter.
 func (p *pulse) knockAt() time.Time {
@@ -41,5 +54,5 @@ func (p *pulse) due() time.Time {
 	if p.knocked.Before(p.last) {
 		return p.knockAt()
 	}
-	return p.last.Add(p.silent)
+	return p.last.Add(p.limit())
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"cuntong/dispatch"
@@ -23,7 +24,10 @@ import (
 	"cuntong/ws/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy has much to say
+	goleak.VerifyTestMain(m)
+}
 
 const county = geo.AreaID("leishan")
 
@@ -38,7 +42,7 @@ type world struct {
 }
 
 // newWorld starts a server that listens there; dial leads to it.
-func newWorld(t *testing.T, lines net.Listener, dial func(context.Context, string, string) (net.Conn, error), rules dispatch.Rules) *world {
+func newWorld(t *testing.T, lines net.Listener, dial func(context.Context, string, string) (net.Conn, error), rules dispatch.Rules, change ...func(*ws.Config)) *world {
 	t.Helper()
 	w := &world{t: t, lines: lines, dial: dial, ledger: &ledger{}}
 	w.key, _ = ws.ParseKey([]byte(strings.Repeat("a test key ", 4)))
@@ -51,6 +55,9 @@ func newWorld(t *testing.T, lines net.Listener, dial func(context.Context, strin
 	cfg.Auth = ws.Keys{w.key}
 	cfg.Areas = func(id geo.AreaID) (ws.Area, bool) { return area, id == county }
 	cfg.Gazetteer, cfg.Log, cfg.Registerer = villages, slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	for _, f := range change {
+		f(&cfg)
+	}
 	if w.hub, err = ws.NewHub(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +157,8 @@ type person struct {
 	t   *testing.T
 	who dispatch.Actor
 	*client.Client
+	// lossy: the link may lose single messages, which nobody repeats.
+	lossy bool
 
 	mu      sync.Mutex // guards the following fields
 	events  []client.Event
