@@ -72,6 +72,14 @@ func runChild(args []string) error {
 			return err
 		}
 		return memoryClient(ctx, args[1], args[2], n, args[4])
+	case len(args) == 2 && args[0] == "return-bare":
+		return returnBare(ctx, args[1])
+	case len(args) == 6 && args[0] == "return-phones":
+		process, err := strconv.Atoi(args[3])
+		if err != nil {
+			return err
+		}
+		return returnClients(ctx, args[1], args[2], process, args[4], args[5] == "true")
 	case len(args) == 1 && args[0] == "province":
 		return provinceChild(ctx)
 	case len(args) == 1 && args[0] == "positions-hub":

@@ -34,6 +34,7 @@ var measures = []measure{
 	{durabilityNames(), durability},
 	{bytesNames, bytesOnTheWire},
 	{[]string{"rss_per_connection_kb"}, single(memory)},
+	{[]string{"return_15000_s"}, single(comingBack)},
 	{[]string{"nearest8_road_county_p99"}, single(nearestCounty)},
 	{[]string{"nearest8_road_province_p99", "road_position_us", "closure_effective_ms"}, province},
 	{[]string{"road_province_rss_mb"}, single(provinceMemory)},
