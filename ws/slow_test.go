@@ -116,13 +116,13 @@ func TestPositionsDoNotOverflow(t *testing.T) {
 	deaf.quiet()
 }
 
-// Two hundred phones that read nothing, and hundreds of notices for each: telling waits for
+// Two hundred phones that read nothing, and a hundred notices for each: telling waits for
 // none of them (the clock of the bubble would move), what waits for them stays within the
 // bounds of their lanes, every one that must be told more is sent away with 4008, and a phone that
 // reads gets everything that it is told, in order.
 func TestStalledPhonesDelayNobody(t *testing.T) {
 	inFakeTime(t, func(w *world) {
-		const stalled, notices, together = 200, 300, 100 // fewer together than a lane holds
+		const stalled, notices, together = 200, 100, 20 // fewer together than a lane holds
 		var parties []dispatch.Actor
 		for i := range stalled {
 			who := dispatch.Actor{Role: dispatch.RolePassenger, ID: fmt.Sprint("stalled", i)}
@@ -159,7 +159,7 @@ func TestStalledPhonesDelayNobody(t *testing.T) {
 			t.Errorf("%d left, %v counted as slow", left, counted)
 		}
 		healthy.quiet()
-	})
+	}, func(c *Config) { c.LaneFrames, c.LooseFrames = 64, 64 })
 }
 
 func checkLanes(t *testing.T, c *conn) {
