@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -113,7 +114,11 @@ func (h *Hub) tokenDown(w http.ResponseWriter, failed *AuthError) {
 // open makes a connection of a socket. Its reader is started by the handler, which then returns,
 // so that the server's buffers for the request are free.
 func (h *Hub) open(ws *websocket.Conn, spoken uint8, turned bool) *conn {
-	if tcp, ok := ws.NetConn().(*net.TCPConn); ok {
+	socket := ws.NetConn()
+	if secure, ok := socket.(*tls.Conn); ok {
+		socket = secure.NetConn()
+	}
+	if tcp, ok := socket.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // without it the connection only costs more
 	}
 	ws.SetReadLimit(wire.MaxFrameBytes)

@@ -17,8 +17,12 @@ type serveCmd struct {
 	PrivateListen string `default:"127.0.0.1:8081" help:"Address of the private side: /metrics, and profiles with --pprof. Keep it on loopback or a closed network."`
 	Pprof         bool   `help:"Serve profiles under /debug/pprof/ on the private side."`
 
-	Redis     string `default:"auto" help:"Where facts are kept: an address that begins with redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster:// (see docs/OPERATING.md); 'child' starts redis-server from PATH with its files in the data folder; 'embedded' keeps nothing; 'auto' is 'child' where redis-server is found, else 'embedded'."`
-	RedisSync string `default:"always" enum:"always,everysec" help:"When a child redis-server writes to disk: 'always' before every answer, 'everysec' once a second (up to 2 s of answers are lost with the power)."`
+	TLSCert string `name:"tls-cert" type:"path" help:"Certificate of the public side (PEM, with those between it and its authority): it then speaks TLS 1.2 and later only. Read again when it changes. Goes with --tls-key."`
+	TLSKey  string `name:"tls-key" type:"path" help:"Private key of that certificate (PEM)."`
+
+	Redis             string `default:"auto" help:"Where facts are kept: an address that begins with redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster:// (see docs/OPERATING.md); 'child' starts redis-server from PATH with its files in the data folder; 'embedded' keeps nothing; 'auto' is 'child' where redis-server is found, else 'embedded'."`
+	RedisPasswordFile string `type:"path" help:"File with the password for --redis, in the place of one in the address: an address is seen by everybody who may list the machine's processes."`
+	RedisSync         string `default:"always" enum:"always,everysec" help:"When a child redis-server writes to disk: 'always' before every answer, 'everysec' once a second (up to 2 s of answers are lost with the power)."`
 
 	AllowUnsafeRedis bool          `help:"Serve although the settings of a given Redis let trips be lost that people were told of. What is wrong is logged, and cuntong_store_ledger_unsafe is 1."`
 	RedisCopies      int           `default:"0" help:"Replicas that must have a change on their disks before it is acknowledged. 0: by topology, so that a majority of the copies has it; -1: none."`
@@ -137,6 +141,12 @@ func (c *serveCmd) Validate() error {
 	}
 	if some, all := c.OIDCIssuer+c.OIDCJWKS+c.OIDCAudience != "", c.OIDCIssuer != "" && c.OIDCJWKS != "" && c.OIDCAudience != ""; some != all {
 		errs = append(errs, errors.New("--oidc-issuer, --oidc-jwks and --oidc-audience go together"))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		errs = append(errs, errors.New("--tls-cert and --tls-key go together"))
+	}
+	if c.Demo && c.TLSCert != "" {
+		errs = append(errs, errors.New("--demo and --tls-cert do not go together: the demo's people would not know the certificate"))
 	}
 	if c.DemoDrivers < 1 || c.DemoDrivers > 5000 {
 		errs = append(errs, fmt.Errorf("--demo-drivers is %d: want 1 to 5000", c.DemoDrivers))

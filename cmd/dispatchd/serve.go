@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ type server struct {
 	audit    *ws.AuditFile
 	node     *node.Node
 	ready    *readiness
+	cert     *certificate // nil: the public side speaks no TLS
 	public   *httpServer
 	private  *httpServer
 
@@ -69,12 +71,18 @@ func (s *server) build(ctx context.Context) (err error) {
 	if s.key, made, err = loadOrMakeKey(s.cfg.SecretFile, s.cfg.DataDir); err != nil {
 		return err
 	}
+	s.warnOfReaders(secretPath(s.cfg.SecretFile, s.cfg.DataDir))
 	if made {
 		s.log.Info("a new secret for tokens was made; keep it with the data", "file", secretPath(s.cfg.SecretFile, s.cfg.DataDir))
 	}
 	s.registry = newRegistry()
+	password, err := s.redisPassword()
+	if err != nil {
+		return err
+	}
 	s.store, err = redisstore.Open(ctx, redisstore.Config{
 		Mode:        s.cfg.Redis,
+		Password:    password,
 		DataDir:     s.cfg.DataDir,
 		Node:        s.name(),
 		LeaseFor:    s.cfg.Lease,
@@ -170,9 +178,19 @@ func (s *server) buildHTTP(ctx context.Context) error {
 	s.ready = &readiness{check: s.node.Ready}
 	page := web.Handler(web.Config{County: s.county.areas[0].Name, Demo: s.cfg.Demo, OperatorToken: s.demoOperator,
 		DemoNote: s.cfg.demoNote(), Roads: s.county.drawing()})
+	if s.cfg.TLSCert != "" {
+		cert, err := loadCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
+		if err != nil {
+			return err
+		}
+		s.cert = cert
+	}
 	public, err := ws.Listen(ctx, s.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("public side: %w", err)
+	}
+	if s.cert != nil {
+		public = tls.NewListener(public, s.cert.config())
 	}
 	s.public = newHTTPServer(public, publicRoutes(s.hub, s.hub.Tickets(), page, s.ready), s.log)
 	private, err := net.Listen("tcp", s.cfg.PrivateListen)
@@ -194,6 +212,9 @@ func (s *server) run(ctx context.Context) error {
 	group.Go(func() error { return s.node.Run(writing) })
 	group.Go(s.public.run)
 	group.Go(s.private.run)
+	if s.cert != nil {
+		group.Go(func() error { return s.cert.watch(ctx) })
+	}
 	if s.cfg.Demo {
 		group.Go(func() error { return s.runDemo(ctx) })
 	}
@@ -272,10 +293,18 @@ func (s *server) close() {
 	}
 }
 
+// scheme is how the public side is spoken to.
+func (s *server) scheme() string {
+	if s.cert != nil {
+		return "https"
+	}
+	return "http"
+}
+
 // welcome says where everything is.
 func (s *server) welcome() {
 	host := s.public.listener.Addr().String()
-	s.log.Info("serving", "public", "http://"+host, "private", "http://"+s.private.listener.Addr().String(),
+	s.log.Info("serving", "public", s.scheme()+"://"+host, "private", "http://"+s.private.listener.Addr().String(),
 		"areas", len(s.county.areas), "villages", s.county.villages.Len(), "store", s.store.Kind(), "durable", s.store.Durable())
 	if s.cfg.Demo {
 		fmt.Fprint(s.std.out, s.demoWelcome(host))

@@ -128,6 +128,13 @@ func find(ctx context.Context, cfg Config, m *metrics) (found, error) {
 		return startChild(ctx, cfg, m, path)
 	}
 	t, err := parseURL(cfg.Mode)
+	switch {
+	case err != nil:
+	case cfg.Password != "" && t.password != "":
+		err = errors.New("redis: a password is in the address and in a file: give one of them")
+	case cfg.Password != "":
+		t.password = cfg.Password
+	}
 	return found{kind: KindGiven, target: t}, err
 }
 
