@@ -48,6 +48,15 @@ proto: ## Make the code of ws/wire/pb from its .proto anew (needs protoc 3.21)
 	go build -modfile=tools/go.mod -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
 	protoc --plugin=protoc-gen-go=bin/protoc-gen-go --go_out=. --go_opt=module=cuntong ws/wire/pb/cuntong.proto
 
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the program calls (needs the database of vuln.go.dev)
+	@scripts/vuln
+
+.PHONY: sbom
+sbom: static ## Write the bill of materials of the static program, CycloneDX 1.6, to out/sbom.cdx.json
+	@mkdir -p out
+	bin/dispatchd-static version --sbom >out/sbom.cdx.json
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (10s) each
 	@scripts/fuzz $(FUZZTIME)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,6 +87,9 @@ func startServer(t *testing.T, data string, args ...string) *process {
 	return p
 }
 
+// servingText is what a server says in the other form of its log.
+var servingText = regexp.MustCompile(` msg=serving public=http://(\S+) private=http://(\S+) `)
+
 func (p *process) follow(stderr io.Reader, serving chan struct{}) {
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		p.mu.Lock()
@@ -94,6 +98,10 @@ func (p *process) follow(stderr io.Reader, serving chan struct{}) {
 		var event struct{ Msg, Public, Private string }
 		if json.Unmarshal(lines.Bytes(), &event) == nil && event.Msg == "serving" {
 			p.public, p.private = strings.TrimPrefix(event.Public, "http://"), strings.TrimPrefix(event.Private, "http://")
+			close(serving)
+		}
+		if m := servingText.FindStringSubmatch(lines.Text()); m != nil {
+			p.public, p.private = m[1], m[2]
 			close(serving)
 		}
 	}
