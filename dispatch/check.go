@@ -27,6 +27,8 @@ func (c *Core) Check() error {
 	c.checkTracks(fail)
 	c.checkBorders(fail)
 	c.checkShut(fail)
+	c.checkTrust(fail)
+	c.checkBrakes(fail)
 	return errors.Join(broken...)
 }
 

@@ -224,6 +224,9 @@ func (r *run) command(in Input) {
 	if look, ok := in.(Look); ok {
 		r.show(look)
 	}
+	if req, ok := in.(Request); ok && len(bodies) > 0 && req.By.Role == RolePassenger && req.Device != "" {
+		c.brakes.devices.take(r.now, req.Device)
+	}
 	done := Done{ID: cmd.ID, Trip: trip}
 	if t := c.trips[trip]; t != nil {
 		done.Version, done.State = t.Version, t.State

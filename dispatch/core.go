@@ -35,6 +35,7 @@ type Core struct {
 	inflows  map[geo.AreaID]*inflow              // drivers who have come from there
 	gone     map[DriverID]*gone                  // where those are who were last on duty here
 	shut     shut                                // who is kept out
+	trust    map[DriverID]trusted                // whose positions are not fully believed
 
 	// Derived from the durable state.
 	queue     queue
@@ -59,6 +60,10 @@ type Core struct {
 	// Soft: where trips went.
 	paths      map[TripID]*path
 	endedPaths []TripID // those of them that have ended, first end first
+
+	// Soft: what is watched of drivers' positions, and how fast orders come.
+	watching watching
+	brakes   brakes
 
 	// Soft: what neighbours are being asked, for waiting trips.
 	inquiries map[TripID]*inquiry
@@ -117,6 +122,8 @@ type Outcome struct {
 	Ignored Ignored
 	// Receipts says what came of each receipt, for measuring.
 	Receipts []ReceiptResult
+	// Signs are what positions gave reason to doubt, for measuring.
+	Signs []Sign
 	// Borders says what happened between areas, for measuring.
 	Borders []BorderEvent
 }
@@ -169,6 +176,9 @@ func NewCore(area *geo.Area, rules Rules, router geo.Router) *Core {
 		drivers:    map[DriverID]*Driver{},
 		commands:   newCommandMemory(rules.KeepCommands),
 		shut:       newShut(),
+		trust:      map[DriverID]trusted{},
+		watching:   newWatching(),
+		brakes:     newBrakes(rules),
 		parties:    map[Actor][]TripID{},
 		booked:     map[Actor]int{},
 		counts:     map[State]int{},

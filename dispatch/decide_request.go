@@ -25,6 +25,9 @@ func (c *Core) decideRequest(now Instant, in Request) ([]FactBody, *Refusal) {
 	if !c.area.Contains(order.Pickup.Point) {
 		return nil, refuse(Invalid, "outside_area", "The pickup lies outside this service area. Ask the county it lies in.")
 	}
+	if refusal := c.braked(now, in); refusal != nil {
+		return nil, refusal
+	}
 	direct, ok := c.direct(order.PickupWindow.From, order)
 	if !ok {
 		return nil, c.noRoad()

@@ -219,6 +219,7 @@ var readers = map[string]func(json.RawMessage) (FactBody, error){
 	"bar_lifted":       readBody[BarLifted],
 	"party_signed_out": readBody[PartySignedOut],
 	"offer_delivered":  readBody[OfferDelivered],
+	"trust_changed":    readBody[TrustChanged],
 }
 
 func readBody[T FactBody](raw json.RawMessage) (FactBody, error) {

@@ -76,6 +76,7 @@ func oneOfEach() []Fact {
 		TripPaid{Trip: "t1", Fen: 1200, By: Actor{Role: RoleDriver, ID: "d1"}, Deed: Deed{DoneAt: 930, DeedSeq: 20}},
 		StartMissed{Trip: "t1", Sum: 1<<64 - 1},
 		TripRequested{Trip: "t1", Order: order, Direct: leg, Patience: 1_800_000, StartCode: "4821"},
+		TrustChanged{Driver: "d1", Band: TrustDoubtful, Signs: []Sign{SignTeleport, SignMock}},
 	)
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

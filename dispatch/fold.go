@@ -33,7 +33,7 @@ func (c *Core) admissible(f Fact) error {
 			return misfit("trip %s exists", b.Trip)
 		}
 		return nil
-	case RoadChanged, PartyBarred, BarLifted, PartySignedOut:
+	case RoadChanged, PartyBarred, BarLifted, PartySignedOut, TrustChanged:
 		return nil
 	case RoadRestored:
 		if _, exists := c.changes[b.ID]; !exists {
@@ -161,6 +161,8 @@ func (c *Core) fold(f Fact) {
 		c.shut.fold(f.At, b)
 	case OfferDelivered:
 		c.foldOfferDelivered(b)
+	case TrustChanged:
+		c.foldTrust(f.At, b)
 	case DriverReleased:
 		c.foldDriverReleased(f.Seq, b)
 	case TransferSettled:
@@ -178,6 +180,7 @@ func (c *Core) fold(f Fact) {
 func (c *Core) foldRequested(at Instant, b TripRequested) {
 	t := &Trip{ID: b.Trip, Order: b.Order, RequestedAt: at, Patience: b.Patience, Direct: b.Direct, StartCode: b.StartCode, Begun: b.Version}
 	c.admit(t)
+	c.noteOrder(at, t)
 	t.Version = max(1, b.Version)
 	c.become(t, Requested, at, b.Patience)
 }
@@ -309,12 +312,13 @@ func (c *Core) foldReleased(t *Trip, at Instant, b TripReleased) {
 
 // foldEnd ends a trip, which came at a moment and was recorded at another.
 func (c *Core) foldEnd(t *Trip, next State, at, done Instant, by Actor, why Reason) {
-	offered := t.Offer
+	offered, before := t.Offer, t.State
 	t.Offer, t.EndedBy, t.EndedWhy = nil, by, why
 	if done < at {
 		t.OverAt = at
 	}
 	c.become(t, next, done, 0)
+	c.noteEnd(at, t, before)
 	if offered != nil {
 		c.drivers[offered.Driver].Offer = ""
 		c.settle(offered.Driver)

@@ -72,7 +72,7 @@ func (c *Core) sidesOf(t *Trip) []side {
 func (c *Core) beats(now Instant, t *Trip, own []option) time.Duration {
 	limit := min(c.rules.Reach+c.rules.FreshFor, c.patienceLeft(now, t))
 	if len(own) > 0 {
-		limit = min(limit, own[0].wait-loanMargin)
+		limit = min(limit, own[0].weight()-loanMargin)
 	}
 	return limit
 }
@@ -160,7 +160,7 @@ func (c *Core) spare(now Instant, in AskQuote) (option, bool) {
 	}
 	c.paves[t.ID] = &pave{pickup: c.spot(in.Pickup), dropoff: c.spot(in.Dropoff)}
 	defer delete(c.paves, t.ID)
-	s := shortlist{size: 1, worst: c.patienceLeft(now, t)}
+	s := shortlistOf(1, c.patienceLeft(now, t))
 	c.walkFree(now, t, &s, func(id DriverID) bool { return !c.claimed(id) })
 	if len(s.list) == 0 {
 		return option{}, false

@@ -102,7 +102,7 @@ func (r *run) contest(seeds []*Trip) {
 	for i, t := range trips {
 		cost[i] = slices.Repeat([]int64{impossible}, len(columns)+len(trips))
 		for _, o := range options[i] {
-			cost[i][columns[o.driver.ID]] = o.wait.Milliseconds()
+			cost[i][columns[o.driver.ID]] = o.weight().Milliseconds()
 		}
 		cost[i][len(columns)+i] = c.costOfWaiting(r.now, t)
 	}

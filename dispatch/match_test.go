@@ -23,7 +23,7 @@ func judge(c *Core, now Instant, trips []*Trip, options [][]option, cost [][]int
 			broken = append(broken, err)
 		}
 		for _, o := range options[i] {
-			if !slices.Contains(cost[i], o.wait.Milliseconds()) {
+			if !slices.Contains(cost[i], o.weight().Milliseconds()) {
 				broken = append(broken, fmt.Errorf("%s by %s does not cost %v", t.ID, o.driver.ID, o.wait))
 			}
 		}
@@ -73,14 +73,14 @@ func soonest(c *Core, now Instant, t *Trip, k int, got []option) error {
 			o, ok = c.whenBusy(now, t, d)
 		}
 		if ok && o.wait <= c.patienceLeft(now, t) {
-			waits = append(waits, o.wait)
+			waits = append(waits, o.weight())
 		}
 	}
 	slices.Sort(waits)
 	waits = waits[:min(len(waits), k)]
 	var found []time.Duration
 	for _, o := range got {
-		found = append(found, o.wait)
+		found = append(found, o.weight())
 	}
 	if !slices.Equal(waits, found) {
 		return fmt.Errorf("the soonest for %s are %v away: %v are looked at", t.ID, waits, found)

@@ -37,6 +37,9 @@ type Metrics struct {
 	archived        *prometheus.CounterVec
 	borders         *prometheus.CounterVec
 	receipts        *prometheus.CounterVec
+	signs           *prometheus.CounterVec
+	trust           *prometheus.CounterVec
+	braked          *prometheus.CounterVec
 
 	mu      sync.Mutex // guards the following field
 	engines []*Engine
@@ -88,13 +91,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		archived: counterVec("cuntong_dispatch_archived_total",
 			"Ended trips on their way to the archive: kept, postponed (tried again with the next snapshot) or dropped (too many waited).", "result"),
 		borders: counterVec("cuntong_dispatch_border_events_total", "What happened between areas, by event: see BorderEvent in dispatch/border.go.", "event"),
+		signs:   counterVec("cuntong_dispatch_trust_signs_total", "Positions that gave reason to doubt a driver's, by sign: see Sign in dispatch/trust.go.", "sign"),
+		trust:   counterVec("cuntong_dispatch_trust_changes_total", "Times that a driver's positions were believed more or less than before, by what they are now.", "band"),
+		braked: counterVec("cuntong_dispatch_braked_total",
+			"Orders that were refused because they came too fast from one party (orders_fast) or in vain from one place (cell_busy).", "code"),
 		receipts: counterVec("cuntong_dispatch_receipts_total",
 			"Receipts that phones gave back, by what came of them: known, behind_lifted and recovered (the ledger had lost something, which was put right), conflict and unknown (it could not be).", "result"),
 	}
 	m.positionsMerged = m.ignored.WithLabelValues("merged")
 	reg.MustRegister(m.apply, m.matching, m.requestToOffer, m.positionAge, m.candidates, m.contests, m.offers, m.tripsEnded, m.waitToPickup, m.etaError, m.deeds, m.tracked, m.refused,
 		m.ignored, m.shed, m.append, m.batchFacts, m.ledgerRetries, m.snapshots, m.replay, m.mirrorDropped,
-		m.mends, m.archived, m.borders, m.receipts, gauges{m})
+		m.mends, m.archived, m.borders, m.receipts, m.signs, m.trust, m.braked, gauges{m})
 	return m
 }
 
@@ -127,6 +134,9 @@ func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
 	for _, event := range out.Borders {
 		m.borders.WithLabelValues(string(event)).Inc()
 	}
+	for _, sign := range out.Signs {
+		m.signs.WithLabelValues(string(sign)).Inc()
+	}
 	for _, result := range out.Receipts {
 		m.receipts.WithLabelValues(string(result)).Inc()
 	}
@@ -148,6 +158,9 @@ func (m *Metrics) applied(in Input, out Outcome, took time.Duration) {
 			if slices.Contains(deedCodes, no.Refusal.Code) {
 				m.deeds.WithLabelValues(no.Refusal.Code).Inc()
 			}
+			if code := no.Refusal.Code; code == codeOrdersFast || code == codeCellBusy {
+				m.braked.WithLabelValues(code).Inc()
+			}
 		}
 	}
 }
@@ -168,6 +181,8 @@ func (m *Metrics) fact(f Fact) {
 		m.offers.WithLabelValues("accepted").Inc()
 	case OfferClosed:
 		m.offers.WithLabelValues(string(b.End)).Inc()
+	case TrustChanged:
+		m.trust.WithLabelValues(string(b.Band)).Inc()
 	case TripCompleted:
 		m.tripsEnded.WithLabelValues(string(Completed)).Inc()
 	case TripCancelled:

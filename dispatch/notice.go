@@ -219,6 +219,9 @@ type DriverView struct {
 	Trip    TripID // being driven, or asked for
 	State   State  // of that trip; empty when free
 	Fix     *Fix   // nil when not heard of within the freshness limit
+	// Trust is how far his positions are believed, and Signs are why not fully.
+	Trust TrustBand
+	Signs []Sign
 }
 
 // Limits of a Board.

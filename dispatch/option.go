@@ -14,6 +14,7 @@ type option struct {
 	driver   *Driver
 	approach geo.Leg       // to the pickup, from where he is or will become free
 	wait     time.Duration // from now until he is expected at the pickup
+	doubt    time.Duration // added to the wait when drivers are compared: see [Rules.DoubtfulWait]
 	free     Instant       // when he is expected to be free; 0: he is
 	looked   int           // drivers looked at to find this one and its fellows
 }
@@ -23,12 +24,15 @@ type option struct {
 // needs his n+1st choice, because one of his first n is left over by the n-1 others.
 const baseOptions = 8
 
+// weight is the wait by which drivers are compared.
+func (o option) weight() time.Duration { return o.wait + o.doubt }
+
 // options returns the k drivers who can be at t's pickup soonest, soonest first.
 //
 // Drivers come closest first by straight line; the search stops when no driver
 // further out could be sooner even on the fastest road ([geo.Router.Floor]).
 func (c *Core) options(now Instant, t *Trip, k int) []option {
-	s := shortlist{size: k, worst: c.patienceLeft(now, t)}
+	s := shortlistOf(k, c.patienceLeft(now, t))
 	looked := c.walkFree(now, t, &s, func(DriverID) bool { return true })
 	if c.rules.BusyWithin > 0 {
 		for id, straight := range c.busy.ClosestFirst(t.Order.Pickup.Point) {
@@ -77,7 +81,7 @@ func (c *Core) patienceLeft(now Instant, t *Trip) time.Duration {
 func (c *Core) whenFree(now Instant, t *Trip, d *Driver) (option, bool) {
 	f := c.fixes[d.ID]
 	leg, ok := c.comes(now, now, t, d, f.spot)
-	return option{driver: d, approach: leg, wait: leg.Duration + max(0, now.Sub(f.Fix.At))}, ok
+	return option{driver: d, approach: leg, wait: leg.Duration + max(0, now.Sub(f.Fix.At)), doubt: c.distrust(d.ID)}, ok
 }
 
 // whenBusy is driver d, who has a plan, as an option for t: he leaves the last stop
@@ -93,7 +97,7 @@ func (c *Core) whenBusy(now Instant, t *Trip, d *Driver) (option, bool) {
 	}
 	free := now.Add(left)
 	leg, ok := c.comes(now, free, t, d, a.last)
-	return option{driver: d, approach: leg, wait: left + leg.Duration, free: free}, ok
+	return option{driver: d, approach: leg, wait: left + leg.Duration, doubt: c.distrust(d.ID), free: free}, ok
 }
 
 // comes is the drive to t's pickup, which the aim is at, of driver d leaving a spot
@@ -124,26 +128,32 @@ func (c *Core) rests(t *Trip, id DriverID, now Instant) bool {
 	return a.Until == 0 || now < a.Until
 }
 
-// shortlist keeps the soonest options.
+// shortlist keeps the soonest options: a driver who is not fully believed counts as
+// later than he is expected, but is left out for that only when the list is full.
 type shortlist struct {
 	size  int
-	worst time.Duration // what a further one must not exceed
+	limit time.Duration // the longest wait that serves
+	worst time.Duration // what the weight of a further one must not exceed
 	list  []option      // soonest first; of equals the first found
 }
 
+func shortlistOf(size int, limit time.Duration) shortlist {
+	return shortlist{size: size, limit: limit, worst: limit}
+}
+
 func (s *shortlist) add(o option) {
-	if o.wait > s.worst {
+	if o.wait > s.limit || len(s.list) == s.size && o.weight() > s.worst {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(s.list, o.wait, func(have option, wait time.Duration) int {
-		return cmp.Or(cmp.Compare(have.wait, wait), -1)
+	i, _ := slices.BinarySearchFunc(s.list, o.weight(), func(have option, weight time.Duration) int {
+		return cmp.Or(cmp.Compare(have.weight(), weight), -1)
 	})
 	if i == s.size {
 		return
 	}
 	s.list = slices.Insert(s.list, i, o)
 	if s.list = s.list[:min(len(s.list), s.size)]; len(s.list) == s.size {
-		s.worst = s.list[s.size-1].wait
+		s.worst = s.list[s.size-1].weight()
 	}
 }
 

@@ -53,8 +53,12 @@ const rescanAfter geo.Meters = 300
 func (r *run) moved(in Moved) {
 	r.core.follows(in.Fix)
 	if r.out.Ignored = r.place(in.Fix); r.out.Ignored != "" {
+		if r.out.Ignored == IgnoredLate {
+			r.weighLate(in.Fix.Driver)
+		}
 		return
 	}
+	r.weighTrust(in.Fix)
 	r.follow(r.core.fixes[in.Fix.Driver].Fix)
 	r.cross(in.Fix.Driver)
 }

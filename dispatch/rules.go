@@ -55,6 +55,17 @@ type Rules struct {
 	StartCode                     StartCodeRule
 	StartCodeFrom, StartCodeUntil int
 	StartCodeZone                 int
+	// DoubtfulWait and PoorWait are how much longer than expected a driver is taken to be on
+	// his way to a pickup whose positions are doubted, a little and much. 0 to 1 h; 0: doubt
+	// is only shown.
+	DoubtfulWait, PoorWait time.Duration
+
+	// PassengerOrders, DeviceOrders and AgentOrders are how many orders an hour a passenger,
+	// a phone of passengers and an agent may give, of which as many at once. 0 to 100,000; 0: no limit.
+	PassengerOrders, DeviceOrders, AgentOrders int
+	// CellUnknown bounds the open trips from one cell (H3 resolution 7, about 5 km²) of
+	// passengers who have not ridden of late; beyond it one a minute. 0 to 100,000; 0: no limit.
+	CellUnknown int
 
 	// MaxOpenTrips bounds the open trips of an area; beyond it requests are refused. 1 to 1,000,000.
 	MaxOpenTrips int
@@ -92,6 +103,12 @@ func DefaultRules() Rules {
 		OverdueLimit:        3,
 		StartCode:           StartCodeOff,
 		StartCodeZone:       8 * 60,
+		DoubtfulWait:        2 * time.Minute,
+		PoorWait:            10 * time.Minute,
+		PassengerOrders:     20,
+		DeviceOrders:        40,
+		AgentOrders:         600,
+		CellUnknown:         150,
 		MaxOpenTrips:        20_000,
 		MaxOpenPerPassenger: 2,
 		MaxOpenPerAgent:     200,
@@ -124,6 +141,12 @@ func (r Rules) Validate() error {
 		within("start code from", r.StartCodeFrom, 0, 24*60-1),
 		within("start code until", r.StartCodeUntil, 0, 24*60-1),
 		within("start code zone", r.StartCodeZone, -12*60, 14*60),
+		within("wait for a doubtful driver", r.DoubtfulWait, 0, time.Hour),
+		within("wait for a driver of poor trust", r.PoorWait, r.DoubtfulWait, time.Hour),
+		within("orders a passenger", r.PassengerOrders, 0, 100_000),
+		within("orders a device", r.DeviceOrders, 0, 100_000),
+		within("orders an agent", r.AgentOrders, 0, 100_000),
+		within("open trips a cell of unknown passengers", r.CellUnknown, 0, 100_000),
 		within("open trips", r.MaxOpenTrips, 1, 1_000_000),
 		within("open trips a passenger", r.MaxOpenPerPassenger, 1, 1_000),
 		within("open trips an agent", r.MaxOpenPerAgent, 1, 100_000),

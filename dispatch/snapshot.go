@@ -16,7 +16,7 @@ import (
 //	1  the first
 //	2  with changes to the roads
 //	3  with drivers who have come from other areas and gone there
-//	4  with who is barred and signed out
+//	4  with who is barred and signed out, and whose positions are doubted
 const snapshotFormat = 4
 
 // snapshot is the durable state on paper, in an order that depends on nothing but
@@ -36,6 +36,7 @@ type snapshot struct {
 
 	Bars      []bar       `json:"bars,omitempty"`       // by party
 	SignedOut []signedOut `json:"signed_out,omitempty"` // by party
+	Trust     []trusted   `json:"trust,omitempty"`      // by driver
 }
 
 // Snapshot writes the durable state, for [Core.Restore].
@@ -54,6 +55,7 @@ func (c *Core) Snapshot() ([]byte, error) {
 	s.Inflows = slices.SortedFunc(maps.Values(c.inflows), func(a, b *inflow) int { return cmp.Compare(a.From, b.From) })
 	s.Gone = slices.SortedFunc(maps.Values(c.gone), func(a, b *gone) int { return cmp.Compare(a.Seq, b.Seq) })
 	s.Bars, s.SignedOut = c.shut.onPaper()
+	s.Trust = slices.SortedFunc(maps.Values(c.trust), func(a, b trusted) int { return cmp.Compare(a.Driver, b.Driver) })
 	s.Drivers = slices.SortedFunc(maps.Values(c.drivers), func(a, b *Driver) int { return cmp.Compare(a.ID, b.ID) })
 	return json.Marshal(s)
 }
@@ -105,6 +107,12 @@ func (c *Core) Restore(data []byte) error {
 		c.changes[change.ID] = change
 	}
 	c.shut.restore(s.Bars, s.SignedOut)
+	for _, t := range s.Trust {
+		c.trust[t.Driver] = t
+	}
+	for _, t := range slices.SortedFunc(maps.Values(c.trips), inQueueOrder) {
+		c.rebrake(t)
+	}
 	for _, a := range s.Commands {
 		c.commands.keep(a)
 	}

@@ -50,7 +50,8 @@ func (r *run) after(body FactBody, before bonds) {
 	case RoadChanged:
 		r.tell(b.By, RoadTold{Road: c.roadView(r.now, b.Change)})
 		return
-	case PartyBarred, BarLifted, PartySignedOut: // the hubs hear of it behind the answer
+	case TrustChanged, // shown on the board
+		PartyBarred, BarLifted, PartySignedOut: // the hubs hear of it behind the answer
 		return
 	case RoadRestored, DriverReleased, TransferSettled, DriverAdmitted, OfferDelivered:
 		return

@@ -184,6 +184,9 @@ type Trip struct {
 	// EndedBy and EndedWhy say who ended the trip and why, when it did not complete.
 	EndedBy  Actor  `json:"ended_by"`
 	EndedWhy Reason `json:"ended_why,omitempty"`
+
+	// unknown says that the brake of its cell counts it. It is derived.
+	unknown bool
 }
 
 // Asked is a driver who was asked in vain.

@@ -214,5 +214,6 @@ func (c *Core) driverView(now Instant, id DriverID) DriverView {
 	if v.Trip != "" {
 		v.State = c.trips[v.Trip].State
 	}
+	v.Trust, v.Signs = c.bandOf(id), c.trust[id].Signs
 	return v
 }

@@ -25,7 +25,8 @@ type conn struct {
 	spoken uint8  // the place of its codec in codecs: one byte, there being thousands of connections
 	// began is when the hello was accepted, by the shared clock. It is set before anybody
 	// else can find the connection.
-	began dispatch.Instant
+	began  dispatch.Instant
+	device string // which phone or desk it is, by what its hello said
 
 	// Written by the reader before party is set for the first time.
 	confirms bool // it says when it has an offer

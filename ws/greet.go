@@ -52,6 +52,7 @@ func (c *conn) greet(bearer *party) bool {
 	c.confirms = hello.Confirms
 	c.knows = hello.Confirms || hello.Lean || len(hello.Known) > 0 || hello.Device != ""
 	c.pulse.guessed(time.Duration(now.up-came) * time.Millisecond)
+	c.device = hello.Device
 	c.clockBehind = clockBehind(hello.NowMS, now.wall)
 	c.takeReceipts(p, hello.Receipts)
 	c.kept.takeKnown(&hello)

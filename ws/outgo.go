@@ -193,8 +193,15 @@ func boardOut(told dispatch.BoardTold, now dispatch.Instant) wire.Board {
 }
 
 func boardDriverOut(d dispatch.DriverView, now dispatch.Instant) wire.BoardDriver {
-	return wire.BoardDriver{ID: string(d.ID), Vehicle: vehicleOut(d.Vehicle), Trip: string(d.Trip),
+	out := wire.BoardDriver{ID: string(d.ID), Vehicle: vehicleOut(d.Vehicle), Trip: string(d.Trip),
 		State: string(d.State), Position: fixOrNil(d.Fix, now)}
+	if d.Trust != dispatch.TrustFull {
+		out.Trust = string(d.Trust)
+	}
+	for _, sign := range d.Signs {
+		out.Signs = append(out.Signs, string(sign))
+	}
+	return out
 }
 
 func lookOut(b dispatch.LookTold, now dispatch.Instant) wire.LookTold {

@@ -140,12 +140,13 @@ func (c *conn) fix(p *party, pos *wire.Position, now moment) (dispatch.Fix, erro
 	return dispatch.Fix{
 		Driver:         p.actor.Driver(),
 		Point:          point,
-		At:             min(dispatch.Instant(pos.At+c.clockBehind), now.wall),
+		At:             dispatch.Instant(pos.At + c.clockBehind), // ahead of us: the core says so, and takes it as of now
 		Received:       now.wall,
 		AccuracyMeters: geo.Meters(pos.AccuracyM.Or(0)),
 		HeadingDegrees: pos.HeadingDeg.Or(-1),
 		SpeedMPS:       pos.SpeedMPS.Or(-1),
 		LinkMillis:     c.pulse.millis(),
+		Mock:           pos.Mock,
 	}, nil
 }
 
@@ -190,6 +191,10 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 		return
 	}
 	in = onOurClock(in, c.clockBehind, now.wall)
+	if req, ok := in.(dispatch.Request); ok {
+		req.Device = c.device
+		in = req
+	}
 	awaited := awaitedBy(f)
 	if f.Type == wire.TypeNearby && !c.hub.lookers.ask(p.actor, now.up) {
 		c.refuse(f, wire.Refused{Kind: wire.KindLimited, Code: wire.CodeRate, RetryAfterMS: wire.NearbyEvery.Milliseconds(),

@@ -66,33 +66,39 @@ type serveCmd struct {
 
 // rulesFlags are [dispatch.Rules] as flags.
 type rulesFlags struct {
-	OfferWait      time.Duration `default:"20s" help:"How long a driver has to answer an offer. 5s to 5m."`
-	ConfirmWait    time.Duration `default:"5s" help:"How long the word that an offer has reached its driver's phone may take on a quick link; then the next driver is asked. A slow link has twice its round trip more, 15s in all at most. 2s to 15s."`
-	Patience       time.Duration `default:"30m" help:"How long a trip waits for a driver before it ends unserved. 1m to 24h."`
-	FreshFor       time.Duration `default:"30s" help:"How long a position counts; a driver not heard of for longer is not matched. 5s to 10m."`
-	Reach          time.Duration `default:"1h" help:"The longest drive to a pickup that a driver is asked for. 1m to 12h."`
-	Window         time.Duration `default:"2s" help:"How long a trip that competes with others for the same drivers waits after it was asked for, so that they are judged together. 0 to 10s."`
-	BusyWithin     time.Duration `default:"20m" help:"How soon a driver with a trip must be expected to be free to be waited for. 0 to 2h; 0: only free drivers count."`
-	StopTime       time.Duration `default:"1m" help:"How long a party is expected to take to get on or off. 0 to 30m."`
-	AgeBonus       float64       `default:"0.5" help:"How many seconds of driving a second of waiting outweighs when not all can be served. 0 to 10."`
-	MaxRide        time.Duration `default:"6h" help:"The longest ride that can be booked, by the estimate for a car. 1m to 48h."`
-	DutySilence    time.Duration `default:"12h" help:"How long a driver may be on duty without a word while he has no trip; then his duty ends. 1m to 168h."`
-	LapseRest      time.Duration `default:"2m" help:"How long a driver who let an offer lapse is left alone about that trip. 0 to 24h."`
-	PickupGrace    time.Duration `default:"20m" help:"How much later than expected a driver may arrive before the trip is overdue. 1m to 24h."`
-	FreeWait       time.Duration `default:"5m" help:"How long a driver waits at the pickup before he may report a no-show. 0 to 2h."`
-	RideGrace      time.Duration `default:"1h" help:"How much longer than expected a ride may take before it is overdue. 1m to 24h."`
-	OverdueLimit   int           `default:"3" help:"How many times an assigned trip may be overdue before it is taken from its driver. 1 to 100."`
-	StartCode      string        `default:"off" enum:"off,app,all" help:"For which trips the party tells the driver a start code of four digits: 'app' for those booked by app, 'all' for all."`
-	StartCodeFrom  int           `default:"0" help:"Only parties that are to be fetched from this minute of the day on need a start code; with the same minute in --start-code-until all do. 0 to 1439."`
-	StartCodeUntil int           `default:"0" help:"Until when they do, such as 360 with 1320 for the night. 0 to 1439."`
-	StartCodeZone  int           `default:"480" help:"How many minutes the clock of those hours is ahead of UTC. -720 to 840."`
-	OpenTrips      int           `default:"20000" help:"Open trips of an area; beyond, requests are refused."`
-	PassengerTrips int           `default:"2" help:"Open trips a passenger may have booked."`
-	AgentTrips     int           `default:"200" help:"Open trips a village agent may have booked."`
-	Drivers        int           `default:"100000" help:"Drivers on duty in an area."`
-	KeepEnded      int           `default:"2000" help:"Ended trips kept in memory for late and repeated commands."`
-	KeepCommands   int           `default:"20000" help:"Answered commands kept in memory for repeats."`
-	SnapshotEvery  int           `default:"10000" help:"Facts after which a snapshot is saved and the journal trimmed. 100 to 1000000."`
+	OfferWait       time.Duration `default:"20s" help:"How long a driver has to answer an offer. 5s to 5m."`
+	ConfirmWait     time.Duration `default:"5s" help:"How long the word that an offer has reached its driver's phone may take on a quick link; then the next driver is asked. A slow link has twice its round trip more, 15s in all at most. 2s to 15s."`
+	Patience        time.Duration `default:"30m" help:"How long a trip waits for a driver before it ends unserved. 1m to 24h."`
+	FreshFor        time.Duration `default:"30s" help:"How long a position counts; a driver not heard of for longer is not matched. 5s to 10m."`
+	Reach           time.Duration `default:"1h" help:"The longest drive to a pickup that a driver is asked for. 1m to 12h."`
+	Window          time.Duration `default:"2s" help:"How long a trip that competes with others for the same drivers waits after it was asked for, so that they are judged together. 0 to 10s."`
+	BusyWithin      time.Duration `default:"20m" help:"How soon a driver with a trip must be expected to be free to be waited for. 0 to 2h; 0: only free drivers count."`
+	StopTime        time.Duration `default:"1m" help:"How long a party is expected to take to get on or off. 0 to 30m."`
+	AgeBonus        float64       `default:"0.5" help:"How many seconds of driving a second of waiting outweighs when not all can be served. 0 to 10."`
+	MaxRide         time.Duration `default:"6h" help:"The longest ride that can be booked, by the estimate for a car. 1m to 48h."`
+	DutySilence     time.Duration `default:"12h" help:"How long a driver may be on duty without a word while he has no trip; then his duty ends. 1m to 168h."`
+	LapseRest       time.Duration `default:"2m" help:"How long a driver who let an offer lapse is left alone about that trip. 0 to 24h."`
+	PickupGrace     time.Duration `default:"20m" help:"How much later than expected a driver may arrive before the trip is overdue. 1m to 24h."`
+	FreeWait        time.Duration `default:"5m" help:"How long a driver waits at the pickup before he may report a no-show. 0 to 2h."`
+	RideGrace       time.Duration `default:"1h" help:"How much longer than expected a ride may take before it is overdue. 1m to 24h."`
+	OverdueLimit    int           `default:"3" help:"How many times an assigned trip may be overdue before it is taken from its driver. 1 to 100."`
+	StartCode       string        `default:"off" enum:"off,app,all" help:"For which trips the party tells the driver a start code of four digits: 'app' for those booked by app, 'all' for all."`
+	StartCodeFrom   int           `default:"0" help:"Only parties that are to be fetched from this minute of the day on need a start code; with the same minute in --start-code-until all do. 0 to 1439."`
+	StartCodeUntil  int           `default:"0" help:"Until when they do, such as 360 with 1320 for the night. 0 to 1439."`
+	StartCodeZone   int           `default:"480" help:"How many minutes the clock of those hours is ahead of UTC. -720 to 840."`
+	DoubtfulWait    time.Duration `default:"2m" help:"How much later than expected a driver whose positions are doubted counts in matching. 0 to 1h."`
+	PoorWait        time.Duration `default:"10m" help:"The same of one whose positions are doubted much. At least --doubtful-wait, to 1h."`
+	PassengerOrders int           `default:"20" help:"Orders an hour a passenger may give, as many at once. 0: no limit."`
+	DeviceOrders    int           `default:"40" help:"Orders an hour passengers may give from one phone. 0: no limit."`
+	AgentOrders     int           `default:"600" help:"Orders an hour a village agent may give. 0: no limit."`
+	CellUnknown     int           `default:"150" help:"Open trips from one place, about 5 km2, of passengers who have not ridden of late; beyond, one a minute. 0: no limit."`
+	OpenTrips       int           `default:"20000" help:"Open trips of an area; beyond, requests are refused."`
+	PassengerTrips  int           `default:"2" help:"Open trips a passenger may have booked."`
+	AgentTrips      int           `default:"200" help:"Open trips a village agent may have booked."`
+	Drivers         int           `default:"100000" help:"Drivers on duty in an area."`
+	KeepEnded       int           `default:"2000" help:"Ended trips kept in memory for late and repeated commands."`
+	KeepCommands    int           `default:"20000" help:"Answered commands kept in memory for repeats."`
+	SnapshotEvery   int           `default:"10000" help:"Facts after which a snapshot is saved and the journal trimmed. 100 to 1000000."`
 }
 
 func (f rulesFlags) rules() dispatch.Rules {
@@ -100,6 +106,8 @@ func (f rulesFlags) rules() dispatch.Rules {
 		OfferWait: f.OfferWait, ConfirmWait: f.ConfirmWait, Patience: f.Patience, FreshFor: f.FreshFor, Reach: f.Reach, Window: f.Window, BusyWithin: f.BusyWithin, StopTime: f.StopTime, AgeBonus: f.AgeBonus, MaxRide: f.MaxRide, DutySilence: f.DutySilence, LapseRest: f.LapseRest,
 		PickupGrace: f.PickupGrace, FreeWait: f.FreeWait, RideGrace: f.RideGrace, OverdueLimit: f.OverdueLimit,
 		StartCode: dispatch.StartCodeRule(f.StartCode), StartCodeFrom: f.StartCodeFrom, StartCodeUntil: f.StartCodeUntil, StartCodeZone: f.StartCodeZone,
+		DoubtfulWait: f.DoubtfulWait, PoorWait: f.PoorWait,
+		PassengerOrders: f.PassengerOrders, DeviceOrders: f.DeviceOrders, AgentOrders: f.AgentOrders, CellUnknown: f.CellUnknown,
 		MaxOpenTrips: f.OpenTrips, MaxOpenPerPassenger: f.PassengerTrips, MaxOpenPerAgent: f.AgentTrips,
 		MaxDrivers: f.Drivers, KeepEnded: f.KeepEnded, KeepCommands: f.KeepCommands,
 	}
