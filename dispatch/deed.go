@@ -41,9 +41,9 @@ func (d Deed) by(who Actor) Deed {
 // Legal since is the moment before which it was not: that of the driver's assignment,
 // or of what he did before. What was done just now has no time of its own.
 func (c *Core) judgeDeed(now Instant, t *Trip, since Instant, d Deed) (Deed, *Refusal) {
-	done := d.at(now)
+	done := min(d.at(now), now) // in the future is now
 	switch {
-	case now.Sub(done) > deedHorizon:
+	case done < now.Add(-deedHorizon):
 		return Deed{}, refuse(Lapsed, "deed_too_old", "This was done more than a day ago. Tell the operator.")
 	case d.DeedSeq != 0 && d.DeedSeq <= t.DeedSeq:
 		return Deed{}, refuse(Conflict, "deed_out_of_order", "Something that was done later has been taken already. Look at the trip as it is.")
@@ -51,7 +51,7 @@ func (c *Core) judgeDeed(now Instant, t *Trip, since Instant, d Deed) (Deed, *Re
 		return Deed{}, refuse(Conflict, "deed_too_early", "This was done before the trip was yours, or before what must come first. Look at your phone's clock.")
 	}
 	if done >= now {
-		return Deed{DeedSeq: d.DeedSeq}, nil // in the future is now
+		return Deed{DeedSeq: d.DeedSeq}, nil
 	}
 	return Deed{DoneAt: max(done, since), DeedSeq: d.DeedSeq}, nil
 }

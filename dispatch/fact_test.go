@@ -77,6 +77,7 @@ func oneOfEach() []Fact {
 		StartMissed{Trip: "t1", Sum: 1<<64 - 1},
 		TripRequested{Trip: "t1", Order: order, Direct: leg, Patience: 1_800_000, StartCode: "4821"},
 		TrustChanged{Driver: "d1", Band: TrustDoubtful, Signs: []Sign{SignTeleport, SignMock}},
+		TripRecovered{Trip: "t1", Version: 9, State: Arrived, Driver: "d1", ETA: 100_000, Deadline: 5_000_000, Since: 900, By: Actor{Role: RoleDriver, ID: "d1"}},
 	)
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

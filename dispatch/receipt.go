@@ -44,6 +44,9 @@ type TripRecovered struct {
 	ETA Instant `json:"eta,omitempty"`
 	// Deadline is the trip's in the new state.
 	Deadline Instant `json:"deadline,omitempty"`
+	// Since is when it was told that the trip was in that state; zero: when this was recorded.
+	// What its driver did in the dark after that is still to come.
+	Since Instant `json:"since,omitempty"`
 	// By is whose receipt it was.
 	By Actor `json:"by"`
 }
@@ -80,6 +83,9 @@ func (r *run) judgeReceipt(by Actor, in Receipt) ReceiptResult {
 		result = ReceiptRecovered
 		lift.State, lift.Driver = in.State, in.Driver
 		lift.ETA, lift.Deadline = c.recoveredTimes(r.now, t, in)
+		if since := max(in.At, t.Since); in.State.HasDriver() && in.At != 0 && since < r.now {
+			lift.Since = since
+		}
 	} else if more != 0 || in.State.HasDriver() && in.Driver != t.Driver || !in.State.Open() && in.State != t.State {
 		result = ReceiptConflict
 	}
@@ -192,6 +198,9 @@ func (c *Core) foldRecovered(t *Trip, at Instant, b TripRecovered) {
 	switch {
 	case b.State == "":
 	case b.State.HasDriver():
+		if b.Since != 0 {
+			at = b.Since
+		}
 		c.bindAgain(t, at, b)
 	default:
 		by, why := Actor{Role: RoleSystem}, ReasonOther

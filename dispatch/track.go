@@ -169,7 +169,7 @@ func (c *Core) mend(now Instant, driver DriverID, fix Fix) (*Trip, TrackResult) 
 	switch {
 	case fix.Point.Validate() != nil:
 		return nil, TrackBad
-	case now.Sub(fix.At) > deedHorizon:
+	case fix.At < now.Add(-deedHorizon):
 		return nil, TrackOld
 	}
 	t := c.tripAt(driver, min(fix.At, now))
