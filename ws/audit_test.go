@@ -247,7 +247,9 @@ func checkRecords(t *testing.T, records []AuditRecord, seen []sawDriver) {
 			begun++
 		case AuditPositionEnd, AuditBoardEnd:
 			ends++
-			frames += r.Frames
+			if r.What == AuditPositionEnd {
+				frames += r.Frames
+			}
 			if r.From > r.To || r.Frames == 0 {
 				t.Errorf("%+v", r)
 			}
@@ -262,6 +264,15 @@ func checkRecords(t *testing.T, records []AuditRecord, seen []sawDriver) {
 				t.Errorf("a record says where: %s", line)
 			}
 		}
+	}
+	onTrips := 0
+	for _, s := range seen {
+		if s.session != "" && s.kind != wire.TypeBoard && s.kind != wire.TypeLook {
+			onTrips++
+		}
+	}
+	if frames < onTrips { // some may have been written that nobody read any more
+		t.Errorf("%d frames with the position of a trip's driver were seen, %d are in the records", onTrips, frames)
 	}
 	if begun != ends {
 		t.Errorf("%d records were begun, %d ended", begun, ends)
