@@ -350,3 +350,18 @@ func TestAuditFile(t *testing.T) {
 		t.Errorf("%d lines of %d are there", got, 1+sent)
 	}
 }
+
+// TestAuditOfARoute: the line of a way begins where the driver is, and counts as his position.
+func TestAuditOfARoute(t *testing.T) {
+	audit := &memoryAudit{}
+	w := newWorld(t, func(c *Config) { c.Audit = audit })
+	p := w.connect(passenger)
+	w.area.set(func(a *fakeArea) { a.mute = true })
+	p.send(wire.TypeRoute, "", wire.Route{Trip: "t1"})
+	w.eventually("the question arrives", func() bool { return count[dispatch.AskRoute](w.area) == 1 })
+	w.area.tell(passenger, dispatch.RouteTold{Trip: "t1", Driver: "d1", Approach: &dispatch.Way{Line: "_p~iF~ps|U"}})
+	p.want(wire.TypeRoute)
+	if got := audit.all(); len(got) != 1 || got[0].What != AuditPosition || got[0].Driver != "d1" || got[0].Trip != "t1" {
+		t.Errorf("recorded: %+v", got)
+	}
+}
