@@ -284,6 +284,8 @@ func (c *conn) readFailed(err error) {
 		return
 	case errors.Is(err, websocket.ErrReadLimit):
 		c.lanes.endedBy(wire.CloseTooBig)
+		// The library has said so, but for a length beyond 2^63; twice it does not.
+		_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(int(wire.CloseTooBig), ""), time.Now().Add(closeWait))
 	default:
 		c.broken = err.Error()
 		c.lanes.endedBy(websocket.CloseProtocolError)

@@ -129,6 +129,8 @@ function readDriver(d) {
     state: text(d.state),
     look: fix === null ? 'silent' : text(d.state) === '' ? 'free' : look(d.state),
     fix,
+    trust: ['doubtful', 'poor'].includes(d.trust) ? d.trust : '',
+    signs: list(d.signs, 8, text).filter(Boolean),
     ageMs: fix === null ? 0 : Math.max(0, number(d.position.age_ms, 0)),
   };
 }

@@ -278,13 +278,19 @@ export class Page {
     put($('card-state'), this.#stateOf(driver, trip));
     $('card').dataset.look = driver?.look ?? trip.look;
     put($('card-route'), trip ? `\u2068${trip.pickup.name}\u2069 → \u2068${trip.dropoff.name}\u2069` : '');
-    put($('card-more'), [vehicle.plate, kind, seats, this.#heard(driver)].filter(Boolean).join(' · '));
+    put($('card-more'), [vehicle.plate, kind, seats, this.#heard(driver), this.#doubt(driver)].filter(Boolean).join(' · '));
   }
 
   #stateOf(driver, trip) {
     if (driver?.look === 'silent') return this.#words.say('silent');
     if (driver && !trip) return driver.state ? this.#words.name('state', driver.state) : this.#words.say('cardFree');
     return this.#words.name('state', trip.state);
+  }
+
+  /** Says in words that a driver's positions are doubted, and by which signs. */
+  #doubt(driver) {
+    if (!driver?.trust) return '';
+    return this.#words.say(driver.trust === 'poor' ? 'cardPoor' : 'cardDoubtful', { signs: driver.signs.join(', ') });
   }
 
   #heard(driver) {

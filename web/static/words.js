@@ -141,6 +141,8 @@ const en = {
   cardSeats: '{n} seats',
   cardHeard: 'heard {time} ago',
   cardSilent: 'not heard of lately',
+  cardDoubtful: 'positions doubted: {signs}',
+  cardPoor: 'positions much doubted: {signs}',
   cardFree: 'free',
   close: 'Close',
 
@@ -326,6 +328,8 @@ const zh = {
   cardSeats: '{n} 座',
   cardHeard: '{time}前上报',
   cardSilent: '近期没有上报',
+  cardDoubtful: '位置存疑：{signs}',
+  cardPoor: '位置非常可疑：{signs}',
   cardFree: '空闲',
   close: '关闭',
 

@@ -1,0 +1,341 @@
+package ws
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"cuntong/ws/wire"
+)
+
+// The conformance suite speaks raw bytes to a live hub: what RFC 6455 wants of a server
+// that is spoken to wrongly, in the manner of the Autobahn test suite, with cases of our
+// own. It uses no library on the client's side.
+
+// rawFrame is one frame as a client sends it (RFC 6455, 5.2); first is FIN, RSV and opcode.
+func rawFrame(first byte, payload []byte) []byte {
+	mask := [4]byte{1, 2, 3, 4}
+	b := append(rawHeader(first, 0x80, len(payload)), mask[:]...)
+	for i, p := range payload {
+		b = append(b, p^mask[i%4])
+	}
+	return b
+}
+
+func rawHeader(first, masked byte, n int) []byte {
+	switch {
+	case n <= 125:
+		return []byte{first, masked | byte(n)}
+	case n <= 65535:
+		return binary.BigEndian.AppendUint16([]byte{first, masked | 126}, uint16(n))
+	}
+	return binary.BigEndian.AppendUint64([]byte{first, masked | 127}, uint64(n))
+}
+
+const (
+	fin      = 0x80
+	opCont   = 0x0
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+	opPong   = 0xA
+)
+
+func text(s string) []byte        { return rawFrame(fin|opText, []byte(s)) }
+func closing(p string) []byte     { return rawFrame(fin|opClose, []byte(p)) }
+func all(b ...[]byte) []byte      { return bytes.Join(b, nil) }
+func code(c int, s string) string { return string(binary.BigEndian.AppendUint16(nil, uint16(c))) + s }
+
+// rawConn is a client of raw bytes.
+type rawConn struct {
+	t  *testing.T
+	c  net.Conn
+	in *bufio.Reader
+}
+
+// rawDial upgrades, says hello as a passenger and reads up to the truth.
+func rawDial(t *testing.T, w *world) *rawConn {
+	t.Helper()
+	r := &rawConn{t: t, c: rawTCP(t, w)}
+	r.in = bufio.NewReader(r.c)
+	r.write([]byte("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + wire.Subprotocol + "\r\nAuthorization: Bearer " + w.token(passenger) + "\r\n\r\n"))
+	resp, err := http.ReadResponse(r.in, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+		t.Fatalf("upgrade: %v %+v", err, resp)
+	}
+	r.write(text(fmt.Sprintf(`{"t":"hello","b":{"now_ms":%d}}`, time.Now().UnixMilli())))
+	for {
+		if _, payload := r.read(); bytes.Contains(payload, []byte(`"truth"`)) {
+			return r
+		}
+	}
+}
+
+func rawTCP(t *testing.T, w *world) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", w.listen.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patience + 20*time.Second))
+	return c
+}
+
+// write may fail: the server may have closed already.
+func (r *rawConn) write(b []byte) { _, _ = r.c.Write(b) }
+
+// read returns the next frame of the server, or opcode 0 at the end.
+func (r *rawConn) read() (op byte, payload []byte) {
+	r.t.Helper()
+	head := make([]byte, 2)
+	if _, err := io.ReadFull(r.in, head); err != nil {
+		return 0, nil
+	}
+	if head[0]&0xF0 != fin || head[1]&0x80 != 0 {
+		r.t.Fatalf("the server sends % x: fragmented, reserved bits, or masked", head)
+	}
+	n := int(head[1])
+	for _, long := range []struct{ mark, size int }{{126, 2}, {127, 8}} {
+		if int(head[1]) == long.mark {
+			size := make([]byte, 8)
+			if _, err := io.ReadFull(r.in, size[8-long.size:]); err != nil {
+				r.t.Fatal(err)
+			}
+			n = int(binary.BigEndian.Uint64(size))
+		}
+	}
+	payload = make([]byte, n)
+	if _, err := io.ReadFull(r.in, payload); err != nil {
+		r.t.Fatal(err)
+	}
+	return head[0] & 0xF, payload
+}
+
+// ends reads up to the close frame, and returns its code; -1 when there was none, 1005
+// when it had no code.
+func (r *rawConn) ends() int {
+	r.t.Helper()
+	for {
+		switch op, payload := r.read(); {
+		case op == 0:
+			return -1
+		case op == opClose && len(payload) == 0:
+			return 1005
+		case op == opClose && (len(payload) < 2 || !utf8.Valid(payload[2:])):
+			r.t.Fatalf("close frame % x", payload)
+		case op == opClose:
+			return int(binary.BigEndian.Uint16(payload))
+		}
+	}
+}
+
+// lives says whether a ping of the protocol is answered.
+func (r *rawConn) lives() bool {
+	r.t.Helper()
+	r.write(text(`{"t":"ping","b":{}}`))
+	for {
+		switch op, payload := r.read(); {
+		case op == 0 || op == opClose:
+			r.t.Logf("ended by % x", payload)
+			return false
+		case bytes.Contains(payload, []byte(`"pong"`)):
+			return true
+		}
+	}
+}
+
+// alive is the want of a case after which the connection goes on.
+const alive = 0
+
+func TestConformance(t *testing.T) {
+	ping := `{"t":"ping","b":{}}`
+	padded := func(n int) string { return ping + strings.Repeat(" ", n-len(ping)) }
+	type row struct {
+		name string
+		send []byte
+		want int
+	}
+	cases := []row{
+		{"1 framing: an empty text is no message", text(""), alive},
+		{"1 framing: 125 bytes", text(padded(125)), alive},
+		{"1 framing: 126 bytes", text(padded(126)), alive},
+		{"1 framing: 4096 bytes, the limit", text(padded(4096)), alive},
+		{"1 framing: 4097 bytes", text(padded(4097)), 1009},
+		{"1 framing: 65535 bytes", text(padded(65535)), 1009},
+		{"1 framing: 65536 bytes", text(padded(65536)), 1009},
+		{"1 framing: a length that says 2^62 and sends nothing", append(binary.BigEndian.AppendUint64([]byte{fin | opText, 0xFF}, 1<<62), 1, 2, 3, 4), 1009},
+		{"1 framing: a length with the highest bit", append(binary.BigEndian.AppendUint64([]byte{fin | opText, 0xFF}, 1<<63), 1, 2, 3, 4), 1009},
+		{"1 framing: binary where text was agreed", rawFrame(fin|opBinary, []byte(ping)), 1003},
+		{"1 framing: not masked", append([]byte{fin | opText, byte(len(ping))}, ping...), 1002},
+		{"2 control: ping with nothing", rawFrame(fin|opPing, nil), alive},
+		{"2 control: ping of 125 bytes", rawFrame(fin|opPing, make([]byte, 125)), alive},
+		{"2 control: ping of 126 bytes", rawFrame(fin|opPing, make([]byte, 126)), 1002},
+		{"2 control: pong unasked", rawFrame(fin|opPong, []byte("why")), alive},
+		{"2 control: pong of 126 bytes", rawFrame(fin|opPong, make([]byte, 126)), 1002},
+		{"2 control: fragmented ping", rawFrame(opPing, []byte("a")), 1002},
+		{"2 control: fragmented close", rawFrame(opClose, []byte(code(1000, ""))), 1002},
+		{"2 control: close of 126 bytes", closing(code(1000, strings.Repeat("a", 124))), 1002},
+		{"2 control: flood of pings", bytes.Repeat(rawFrame(fin|opPing, []byte("x")), 3000), 4013},
+		{"2 control: flood of pongs", bytes.Repeat(rawFrame(fin|opPong, nil), 3000), 4013},
+		{"3 fragments: a message in two", all(rawFrame(opText, []byte(ping[:5])), rawFrame(fin|opCont, []byte(ping[5:]))), alive},
+		{"3 fragments: with a ping between", all(rawFrame(opText, []byte(ping[:5])), rawFrame(fin|opPing, nil), rawFrame(fin|opCont, []byte(ping[5:]))), alive},
+		{"3 fragments: byte by byte", func() []byte {
+			b := rawFrame(opText, []byte(ping[:1]))
+			for i := 1; i < len(ping)-1; i++ {
+				b = append(b, rawFrame(opCont, []byte(ping[i:i+1]))...)
+			}
+			return append(b, rawFrame(fin|opCont, []byte(ping[len(ping)-1:]))...)
+		}(), alive},
+		{"3 fragments: continuation of nothing", rawFrame(fin|opCont, []byte(ping)), 1002},
+		{"3 fragments: an unfinished continuation of nothing", rawFrame(opCont, []byte(ping)), 1002},
+		{"3 fragments: a new message inside", all(rawFrame(opText, []byte(ping[:5])), text(ping)), 1002},
+		{"3 fragments: together beyond the limit", all(rawFrame(opText, make([]byte, 4000)), rawFrame(fin|opCont, make([]byte, 97))), 1009},
+		{"4 UTF-8: three bytes split over fragments", all(rawFrame(opText, []byte("{\"t\":\"\xe6")), rawFrame(fin|opCont, []byte("\x9d\x91\",\"b\":{}}"))), alive},
+		{"4 UTF-8: a lone continuation byte", text("{\"t\":\"\x80\"}"), 1007},
+		{"4 UTF-8: overlong", text("{\"t\":\"\xc0\xaf\"}"), 1007},
+		{"4 UTF-8: half of a surrogate pair", text("{\"t\":\"\xed\xa0\x80\"}"), 1007},
+		{"4 UTF-8: beyond U+10FFFF", text("{\"t\":\"\xf4\x90\x80\x80\"}"), 1007},
+		{"4 UTF-8: cut short at the end of a fragment", all(rawFrame(opText, []byte("{\"t\":\"\xe6")), rawFrame(fin|opCont, []byte("\"}"))), 1007},
+		{"5 close: without a code", closing(""), 1005},
+		{"5 close: one byte", closing("\x03"), 1005}, // the library takes it for none: RFC 6455 would have 1002
+		{"5 close: with a reason", closing(code(1000, "再见")), 1000},
+		{"5 close: with a reason that is not UTF-8", closing(code(1000, "\xff")), 1002}, // the library's code: RFC 6455 would have 1007
+		{"5 close: what follows is not read", all(closing(code(1000, "")), rawFrame(0xF0|opText, nil)), 1000},
+		{"6 limits: nested a hundred thousand deep", text(strings.Repeat("[", 100_000)), 1009},
+		{"6 limits: nested two thousand deep", text(`{"t":"ping","b":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + "}"), alive},
+		{"6 limits: a number of a thousand digits", text(`{"t":"ping","b":{"x":` + strings.Repeat("9", 1000) + "}}"), alive},
+		{"6 limits: 1e999999", text(`{"t":"position","b":{"lat":1e999999}}`), alive},
+		{"6 limits: a field twice", text(`{"t":"ping","t":"watch","b":{}}`), alive},
+		{"6 limits: ten malformed frames", bytes.Repeat(text("nonsense"), 12), 4501},
+		{"6 limits: flood of messages", bytes.Repeat(text(ping), 3000), 4013},
+		{"6 limits: a second hello", text(fmt.Sprintf(`{"t":"hello","b":{"now_ms":%d}}`, time.Now().UnixMilli())), 4501},
+	}
+	for _, c := range []int{0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535} {
+		cases = append(cases, row{fmt.Sprintf("5 close: code %d, which nobody may send", c), closing(code(c, "")), 1002})
+	}
+	for _, c := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
+		cases = append(cases, row{fmt.Sprintf("5 close: code %d", c), closing(code(c, "")), c})
+	}
+	for bits := byte(1); bits < 8; bits++ {
+		cases = append(cases, row{fmt.Sprintf("1 framing: reserved bits %d", bits), rawFrame(fin|bits<<4|opText, []byte(ping)), 1002})
+	}
+	for _, op := range []byte{3, 4, 5, 6, 7, 11, 12, 13, 14, 15} {
+		cases = append(cases, row{fmt.Sprintf("1 framing: reserved opcode %d", op), rawFrame(fin|op, nil), 1002})
+	}
+	w := newWorld(t, func(c *Config) { c.Linger = 100 * time.Millisecond })
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := rawDial(t, w)
+			go r.write(c.send)
+			if c.want == alive {
+				if !r.lives() {
+					t.Error("the connection ended")
+				}
+			} else if got := r.ends(); got != c.want {
+				t.Errorf("closed with %d, want %d", got, c.want)
+			}
+			_ = r.c.Close()
+		})
+	}
+	w.eventually("nothing is left behind", func() bool { return w.live() == 0 })
+}
+
+// A million empty fragments cost time and no memory, and the message after them counts.
+func TestEmptyFragments(t *testing.T) {
+	w := newWorld(t)
+	r := rawDial(t, w)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	some := bytes.Repeat(rawFrame(opCont, nil), 10_000)
+	r.write(rawFrame(opText, nil))
+	for range 100 {
+		r.write(some)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2<<20 {
+		t.Errorf("a million empty fragments keep %d bytes", grown)
+	}
+	r.write(rawFrame(fin|opCont, []byte(`{"t":"ping","b":{}}`)))
+	if _, payload := r.read(); !bytes.Contains(payload, []byte("pong")) {
+		t.Errorf("after them: %q", payload)
+	}
+}
+
+// What is no upgrade is answered with the status that says why, and an endless header ends.
+func TestConformHandshake(t *testing.T) {
+	w := newWorld(t)
+	const good = "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + wire.Subprotocol + "\r\n"
+	for name, c := range map[string]struct {
+		method, header string
+		want           int
+	}{
+		"good":                 {"GET", good, 101},
+		"wrong method":         {"POST", good, 405},
+		"no upgrade":           {"GET", "Host: x\r\n", 426},
+		"version 8":            {"GET", strings.Replace(good, "Version: 13", "Version: 8", 1), 400},
+		"no key":               {"GET", strings.Replace(good, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 1), 400},
+		"a key that is none":   {"GET", strings.Replace(good, "dGhlIHNhbXBsZSBub25jZQ==", "short", 1), 400},
+		"no subprotocol":       {"GET", strings.Replace(good, "Sec-WebSocket-Protocol: "+wire.Subprotocol+"\r\n", "", 1), 400},
+		"another subprotocol":  {"GET", strings.Replace(good, "cuntong.v1", "cuntong.v9", 1), 400},
+		"origin of a stranger": {"GET", good + "Origin: https://evil.example\r\n", 403},
+		"origin null":          {"GET", good + "Origin: null\r\n", 403},
+		"origin by suffix":     {"GET", good + "Origin: https://evilx\r\n", 403},
+		"origin by sub-domain": {"GET", good + "Origin: https://a.x\r\n", 403},
+		"origin by user":       {"GET", good + "Origin: https://x@evil.example\r\n", 403},
+		"origin, another port": {"GET", good + "Origin: https://x:444\r\n", 403},
+		"a header of two MB":   {"GET", good + "X: " + strings.Repeat("a", 2<<20) + "\r\n", 431},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := rawTCP(t, w)
+			go func() { _, _ = io.WriteString(conn, c.method+" /ws HTTP/1.1\r\n"+c.header+"\r\n") }()
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || resp.StatusCode != c.want {
+				body, _ := io.ReadAll(resp.Body)
+				t.Errorf("%v %d %s, want %d", err, resp.StatusCode, body, c.want)
+			}
+			_ = conn.Close()
+		})
+	}
+}
+
+// FuzzRawFrames sends anything behind a good hello: the hub answers with a code that is
+// documented or waits for more, and forgets the connection when it is gone.
+func FuzzRawFrames(f *testing.F) {
+	f.Add(text(`{"t":"ping","b":{}}`))
+	f.Add(all(rawFrame(opText, []byte("{")), rawFrame(fin|opPing, nil), closing(code(1000, "x"))))
+	f.Add([]byte{0xFF, 0xFF, 0xFF})
+	known := map[int]bool{-1: true, 1005: true}
+	for _, info := range wire.CloseCodes() {
+		known[int(info.Code)] = true
+	}
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		w := newWorld(t, func(c *Config) { c.Linger = 100 * time.Millisecond })
+		r := rawDial(t, w)
+		r.write(sent)
+		_ = r.c.(*net.TCPConn).CloseWrite()
+		if got := r.ends(); !known[got] && (got < 1000 || got > 4999) {
+			t.Errorf("% x is answered with %d", sent, got)
+		}
+		_ = r.c.Close()
+		w.eventually("it is gone", func() bool { return w.live() == 0 })
+		if n := testutilPanics(w); n != 0 {
+			t.Errorf("% x: %v panics", sent, n)
+		}
+	})
+}
+
+func testutilPanics(w *world) float64 { return w.counted(w.hub.metrics.panics) }
