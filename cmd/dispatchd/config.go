@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cuntong/dispatch"
+	"cuntong/hook"
 	"cuntong/ws"
 )
 
@@ -45,12 +46,15 @@ type serveCmd struct {
 	Villages  string `type:"existingfile" help:"Villages and their pickup points: a CSV or GeoJSON file. Without it only coordinates can be booked."`
 	Roads     string `type:"existingfile" help:"Roads, as 'import roads' writes them. Without them drives are estimated by straight line; a demo generates its own."`
 
-	OSRM          string        `name:"osrm" xor:"outside" help:"Address of an OSRM server whose drives correct the built-in ones, such as http://127.0.0.1:5000. Nothing waits for it; without an answer the built-in one stands."`
-	Valhalla      string        `xor:"outside" help:"The same for a Valhalla server."`
-	RouterTimeout time.Duration `default:"2s" help:"How long an OSRM or Valhalla server may take. 10ms to 1m."`
-	Datum         string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
-	Origins       []string      `help:"Web origins whose pages may connect, besides this server's own."`
-	DrainFor      time.Duration `default:"10s" help:"How long a planned stop may take to give the areas to other servers and to tell everybody to come back. 1s to 5m."`
+	OSRM           string        `name:"osrm" xor:"outside" help:"Address of an OSRM server whose drives correct the built-in ones, such as http://127.0.0.1:5000. Nothing waits for it; without an answer the built-in one stands."`
+	Valhalla       string        `xor:"outside" help:"The same for a Valhalla server."`
+	RouterTimeout  time.Duration `default:"2s" help:"How long an OSRM or Valhalla server may take. 10ms to 1m."`
+	Datum          string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
+	Origins        []string      `help:"Web origins whose pages may connect, besides this server's own."`
+	HookURL        string        `name:"hook-url" help:"Address of the county's SMS or push gateway: what is told to parties who are connected nowhere is posted there (docs/OPERATING.md). https, or http on this machine."`
+	HookSecretFile string        `type:"path" help:"File with the secret that signs what is posted to --hook-url: whsec_ and base64 of 24 to 64 bytes."`
+
+	DrainFor time.Duration `default:"10s" help:"How long a planned stop may take to give the areas to other servers and to tell everybody to come back. 1s to 5m."`
 
 	LogFormat string `default:"auto" enum:"auto,json,text" help:"'auto' is text on a terminal, else JSON."`
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least that is logged."`
@@ -143,6 +147,12 @@ func (c *serveCmd) Validate() error {
 	var errs []error
 	if c.DrainFor < time.Second || c.DrainFor > 5*time.Minute {
 		errs = append(errs, fmt.Errorf("--drain-for is %v: want 1s to 5m", c.DrainFor))
+	}
+	if (c.HookURL == "") != (c.HookSecretFile == "") {
+		errs = append(errs, errors.New("--hook-url and --hook-secret-file go together"))
+	}
+	if c.HookURL != "" {
+		errs = append(errs, hook.CheckURL(c.HookURL))
 	}
 	if c.Lease < 500*time.Millisecond || c.Lease > time.Minute {
 		errs = append(errs, fmt.Errorf("--lease is %v: want 500ms to 1m", c.Lease))

@@ -7,6 +7,7 @@ import (
 	"cuntong/dispatch"
 	"cuntong/dispatch/node"
 	"cuntong/geo"
+	"cuntong/hook"
 	"cuntong/ws"
 )
 
@@ -49,7 +50,12 @@ func (s *server) buildNode() (err error) {
 			SnapshotEvery: s.cfg.Rules.SnapshotEvery,
 		}, nil
 	}
+	dark, err := s.buildHook()
+	if err != nil {
+		return err
+	}
 	s.node, err = node.New(node.Config{
+		Dark:       dark,
 		ID:         s.store.NodeID(),
 		Name:       s.name(),
 		Areas:      s.county.areas,
@@ -61,6 +67,22 @@ func (s *server) buildNode() (err error) {
 		Registerer: s.registry,
 	})
 	return err
+}
+
+// buildHook makes the way to the SMS or push gateway, if there is one.
+func (s *server) buildHook() (dark func(geo.AreaID, []dispatch.Notice), err error) {
+	if s.cfg.HookURL == "" {
+		return nil, nil
+	}
+	secret, err := hook.LoadSecret(s.cfg.HookSecretFile)
+	if err != nil {
+		return nil, err
+	}
+	s.hook, err = hook.New(hook.Config{URL: s.cfg.HookURL, Secret: secret, Now: s.store.Clock().Now, Log: s.log, Registerer: s.registry})
+	if err != nil {
+		return nil, err
+	}
+	return s.hook.Tell, nil
 }
 
 // handOver gives the areas written here to the other servers, if there are any.

@@ -22,6 +22,7 @@ import (
 	"cuntong/dispatch/redisstore"
 	"cuntong/geo"
 	"cuntong/geo/outside"
+	"cuntong/hook"
 	"cuntong/web"
 	"cuntong/ws"
 )
@@ -39,6 +40,7 @@ type server struct {
 	hub      *ws.Hub
 	audit    *ws.AuditFile
 	node     *node.Node
+	hook     *hook.Hook // nil: there is no gateway
 	ready    *readiness
 	cert     *certificate // nil: the public side speaks no TLS
 	public   *httpServer
@@ -214,6 +216,9 @@ func (s *server) run(ctx context.Context) error {
 	group.Go(s.private.run)
 	if s.cert != nil {
 		group.Go(func() error { return s.cert.watch(ctx) })
+	}
+	if s.hook != nil {
+		group.Go(func() error { return s.hook.Run(writing) })
 	}
 	if s.cfg.Demo {
 		group.Go(func() error { return s.runDemo(ctx) })

@@ -136,6 +136,13 @@ func (h *here) add(actor dispatch.Actor) {
 	h.parties[actor] = struct{}{}
 }
 
+func (h *here) has(actor dispatch.Actor) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, here := h.parties[actor]
+	return here
+}
+
 func (h *here) remove(actor dispatch.Actor) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

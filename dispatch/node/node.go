@@ -39,6 +39,10 @@ type Config struct {
 	Engine func(*geo.Area) (dispatch.EngineConfig, error)
 	// Hub is who is connected here.
 	Hub Hub
+	// Dark, when set, is given what the writers here tell parties who are connected nowhere,
+	// as far as is known: for a moment after an area was taken over, somebody who is connected
+	// to another server may count as such. It is called from many goroutines and must not block.
+	Dark func(geo.AreaID, []dispatch.Notice)
 	// Now is the clock that all servers share.
 	Now func() time.Time
 	// Log takes what an operator wants to read.

@@ -59,6 +59,7 @@ type teller struct{ life *life }
 func (t teller) Tell(notices []dispatch.Notice) {
 	a, epoch := t.life.area, t.life.epoch()
 	a.tellHere(epoch, notices)
+	a.tellDark(notices)
 	if a.presence.size.Load() == 0 {
 		return
 	}
@@ -79,6 +80,23 @@ func (t teller) Tell(notices []dispatch.Notice) {
 	}
 	for node, list := range bodies {
 		a.node.couriers.notices(node, a.id, epoch, list)
+	}
+}
+
+// tellDark passes on what is told to parties who are connected nowhere. Only an area's
+// writer does, so that it is passed on once.
+func (a *Area) tellDark(notices []dispatch.Notice) {
+	if a.node.cfg.Dark == nil {
+		return
+	}
+	var dark []dispatch.Notice
+	for _, n := range notices {
+		if !n.Body.Lossy() && !a.here.has(n.To) && len(a.presence.find(n.To)) == 0 {
+			dark = append(dark, n)
+		}
+	}
+	if len(dark) > 0 {
+		a.node.cfg.Dark(a.id, dark)
 	}
 }
 

@@ -47,6 +47,8 @@ const (
 	HelloWait       = 5 * time.Second  // from the upgrade to a hello
 	PingEvery       = 25 * time.Second // between two WebSocket pings of the server, give or take its jitter
 	SilentAfter     = 60 * time.Second // without any frame the connection counts as dead
+	DutySilent      = 11 * time.Second // the same of a driver on duty
+	ParkedSilent    = 9 * time.Minute  // the same of a phone on which nothing is going on
 	FramesPerSecond = 20               // that a client may send in the long run
 	FrameBurst      = 60               // that it may send at once
 	QuestionEvery   = time.Second      // between two questions about a route, in the long run

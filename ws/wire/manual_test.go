@@ -103,7 +103,7 @@ func limitsTable() string {
 		[]string{"frames to the server, pings and pongs included", n("%d a second in the long run, %d at once", FramesPerSecond, FrameBurst), "not read, `rate`; if it goes on, " + closing(CloseFlood)},
 		[]string{"`route` questions", n("one every %.0f s in the long run, %d at once", QuestionEvery.Seconds(), QuestionBurst), "`rate`"},
 		[]string{"`nearby` questions of a party", n("one every %.0f s in the long run, %d at once", NearbyEvery.Seconds(), NearbyBurst), "`rate`"},
-		[]string{"without any frame from you", n("%.0f s", SilentAfter.Seconds()), closing(CloseSilent)},
+		[]string{"without any frame from you", n("%.0f s; a driver on duty %.0f s", SilentAfter.Seconds(), DutySilent.Seconds()), closing(CloseSilent)},
 		[]string{"an id that you choose", n("%d characters", MaxIDBytes), "`bad_id`"},
 		[]string{"a token in `hello`", n("%d characters", MaxTokenBytes), "`too_long`"},
 		[]string{"a name of a person, a place or a program", n("%d characters", MaxNameRunes), "`too_long`"},

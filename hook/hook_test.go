@@ -1,0 +1,295 @@
+package hook
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"cuntong/dispatch"
+)
+
+// gateway is a county's gateway: it verifies and keeps what it gets.
+type gateway struct {
+	t      *testing.T
+	server *httptest.Server
+
+	mu      sync.Mutex // guards the following fields
+	got     []received
+	answers []int // of the next requests; then 204
+	header  http.Header
+}
+
+type received struct {
+	id   string
+	body payload
+}
+
+const testSecret = "whsec_Y291bnR5IG9mIGxpcGluZyBnYXRld2F5IHNlY3JldA=="
+
+func newGateway(t *testing.T) *gateway {
+	g := &gateway{t: t, header: http.Header{}}
+	g.server = httptest.NewServer(g)
+	t.Cleanup(g.server.Close)
+	return g
+}
+
+// ServeHTTP verifies a request as the specification says, with code of its own.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	raw, _ := io.ReadAll(r.Body)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id, at, signature := r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), r.Header.Get("webhook-signature")
+	keyBytes, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(testSecret, "whsec_"))
+	mac := hmac.New(sha256.New, keyBytes)
+	mac.Write([]byte(id + "." + at + "." + string(raw)))
+	if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); signature != want || r.Method != http.MethodPost {
+		g.t.Errorf("%s with signature %q, want %q", r.Method, signature, want)
+	}
+	var seconds int64
+	if _, err := fmt.Sscan(at, &seconds); err != nil || time.Since(time.Unix(seconds, 0)).Abs() > time.Minute {
+		g.t.Errorf("timestamp %q", at)
+	}
+	var body payload
+	if err := json.Unmarshal(raw, &body); err != nil {
+		g.t.Error(err)
+	}
+	g.got = append(g.got, received{id, body})
+	status := http.StatusNoContent
+	if len(g.answers) > 0 {
+		status, g.answers = g.answers[0], g.answers[1:]
+	}
+	for name, values := range g.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(status)
+}
+
+func (g *gateway) received() []received {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return append([]received(nil), g.got...)
+}
+
+// start runs a hook to an address that waits for as good as nothing between tries.
+func start(t *testing.T, address string, change ...func(*Config)) *Hook {
+	t.Helper()
+	secret, err := ParseSecret(testSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{URL: address, Secret: secret, Chance: func() float64 { return 0.001 }}
+	for _, f := range change {
+		f(&cfg)
+	}
+	h, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = h.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return h
+}
+
+func (h *Hook) wants(t *testing.T, result string, n float64) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for testutil.ToFloat64(h.metrics.letters[result]) < n && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if got := testutil.ToFloat64(h.metrics.letters[result]); got != n {
+		t.Errorf("%v letters are %s, want %v", got, result, n)
+	}
+}
+
+var (
+	d1 = dispatch.Actor{Role: dispatch.RoleDriver, ID: "d1"}
+	p1 = dispatch.Actor{Role: dispatch.RolePassenger, ID: "p1"}
+)
+
+func offerTo(d dispatch.Actor, trip dispatch.TripID, left time.Duration) dispatch.Notice {
+	return dispatch.Notice{To: d, Body: dispatch.OfferTold{Offer: dispatch.OfferView{ID: dispatch.OfferID(trip) + "/1", Trip: trip, TripVersion: 2,
+		Until: dispatch.InstantOf(time.Now().Add(left)), Pickup: dispatch.Place{Name: "肇兴 寨门"}, Load: dispatch.Load{Seats: 2}}}}
+}
+
+func news(to dispatch.Actor, trip dispatch.TripID, v dispatch.Version, s dispatch.State) dispatch.Notice {
+	return dispatch.Notice{To: to, Body: dispatch.TripTold{Trip: dispatch.TripView{ID: trip, Version: v, State: s, Driver: "d1", Vehicle: dispatch.Vehicle{ID: "贵H·D0217"}}}}
+}
+
+func TestSentAndSigned(t *testing.T) {
+	g := newGateway(t)
+	h := start(t, g.server.URL)
+	h.Tell("liping", []dispatch.Notice{
+		offerTo(d1, "t1", 20*time.Second),
+		news(p1, "t2", 3, dispatch.Assigned),
+		news(p1, "t2", 4, dispatch.Assigned),                     // timed anew: no news
+		news(p1, "t3", 2, dispatch.Offered),                      // nothing to write home about
+		news(d1, "t4", 3, dispatch.Assigned),                     // he knows
+		news(d1, "t5", 6, dispatch.Cancelled),                    // he must not chase it
+		{To: d1, Body: dispatch.DutyTold{}},                      // not sent
+		{To: p1, Body: dispatch.QueueTold{Trip: "t2", Place: 1}}, // not sent
+	})
+	h.wants(t, resultSent, 3)
+	types := map[string]string{}
+	for _, r := range g.received() {
+		types[r.id] = r.body.Type
+	}
+	want := map[string]string{"offer.t1/1.d1": "offer", "trip.t2.3.passenger.p1": "trip.assigned", "trip.t5.6.driver.d1": "trip.cancelled"}
+	if !cmp.Equal(types, want) {
+		t.Errorf("sent (-got +want):\n%s", cmp.Diff(types, want))
+	}
+}
+
+func TestTriedAgain(t *testing.T) {
+	g := newGateway(t)
+	g.answers = []int{500, 408, 429, 503}
+	h := start(t, g.server.URL)
+	h.Tell("liping", []dispatch.Notice{news(p1, "t1", 3, dispatch.Arrived)})
+	h.wants(t, resultSent, 1)
+	h.wants(t, resultRetried, 4)
+	got := g.received()
+	for _, r := range got {
+		if r.id != got[0].id {
+			t.Errorf("a repeat is called %s, the first %s", r.id, got[0].id)
+		}
+	}
+}
+
+func TestGivenUp(t *testing.T) {
+	g := newGateway(t)
+	g.answers = []int{500, 500, 500, 500, 500, 500, 500, 500}
+	h := start(t, g.server.URL)
+	h.Tell("liping", []dispatch.Notice{news(p1, "t1", 3, dispatch.Arrived)})
+	h.wants(t, resultGivenUp, 1)
+	if n := len(g.received()); n != attempts {
+		t.Errorf("tried %d times, want %d", n, attempts)
+	}
+}
+
+// What the gateway refuses it refuses for good, and a letter goes nowhere else.
+func TestRefused(t *testing.T) {
+	elsewhere := newGateway(t)
+	g := newGateway(t)
+	g.answers = []int{400, 401, 404, 302}
+	g.header.Set("Location", elsewhere.server.URL)
+	h := start(t, g.server.URL)
+	for i := range 4 {
+		h.Tell("liping", []dispatch.Notice{news(p1, dispatch.TripID(fmt.Sprint("t", i)), 3, dispatch.Arrived)})
+	}
+	h.wants(t, resultRefused, 4)
+	if n := len(g.received()); n != 4 || len(elsewhere.received()) != 0 {
+		t.Errorf("%d requests, and %d elsewhere", n, len(elsewhere.received()))
+	}
+}
+
+// A gateway that is down costs the teller nothing, and an offer is not sent after its time.
+func TestGatewayDown(t *testing.T) {
+	g := newGateway(t)
+	g.server.Close()
+	h := start(t, g.server.URL, func(cfg *Config) { cfg.Chance = func() float64 { return 0.999 } })
+	h.Tell("liping", []dispatch.Notice{offerTo(d1, "t1", 1500*time.Millisecond)})
+	h.wants(t, resultExpired, 1)
+	h.Tell("liping", []dispatch.Notice{offerTo(d1, "t2", -time.Second)})
+	h.wants(t, resultExpired, 2)
+}
+
+// The bubble has no network: nothing is sent, and what waits is looked at.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	secret, _ := ParseSecret(testSecret)
+	synctest.Test(t, func(t *testing.T) {
+		h, err := New(Config{URL: "https://gateway.example.org/", Secret: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range maxWaiting + 5 {
+			h.Tell("liping", []dispatch.Notice{news(p1, dispatch.TripID(fmt.Sprint("t", i)), 3, dispatch.Assigned)})
+		}
+		h.wants(t, resultDropped, 5)
+		if h.depth() != maxWaiting || h.waiting[0].key.trip != "t5" {
+			t.Errorf("%d wait, the first is of %s", h.depth(), h.waiting[0].key.trip)
+		}
+		// A newer one about the same trip takes the place of the older.
+		h.Tell("liping", []dispatch.Notice{news(p1, "t7", 5, dispatch.Cancelled)})
+		h.wants(t, resultReplaced, 1)
+		if h.depth() != maxWaiting || h.waiting[2].body.Type != "trip.cancelled" {
+			t.Errorf("%d wait, t7 is %s", h.depth(), h.waiting[2].body.Type)
+		}
+		// An offer that is over is not sent.
+		h.waiting = nil
+		h.Tell("liping", []dispatch.Notice{offerTo(d1, "t1", time.Minute), {To: d1, Body: dispatch.OfferGone{Trip: "t1", Offer: "t1/1", End: dispatch.OfferUnseen}}})
+		if h.depth() != 0 {
+			t.Error("an offer that is gone waits")
+		}
+		for i := range maxTold + 10 {
+			h.news(key{p1, dispatch.TripID(fmt.Sprint("x", i))}, dispatch.Assigned)
+		}
+		if len(h.told) > maxTold || len(h.order) != len(h.told) {
+			t.Errorf("%d and %d are remembered", len(h.told), len(h.order))
+		}
+	})
+}
+
+func TestAddressesAndSecrets(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"https://sms.example.org/in": true, "http://127.0.0.1:9000/": true, "http://localhost/x": true, "http://[::1]/": true,
+		"http://sms.example.org/in": false, "ftp://x": false, "": false, "https://": false, "https://user:pass@example.org": false, ":": false,
+	} {
+		if err := CheckURL(address); (err == nil) != ok {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	for text, ok := range map[string]bool{
+		testSecret: true, testSecret + "\n": true, "whsec_c2hvcnQ=": false, strings.TrimPrefix(testSecret, "whsec_"): false, "whsec_?": false, "": false,
+		"whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65)): false,
+	} {
+		secret, err := ParseSecret(text)
+		if (err == nil) != ok || strings.Contains(fmt.Sprintf("%s %v", secret, secret), "county") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// The example in docs/OPERATING.md is what is sent.
+func TestTheExampleInTheManual(t *testing.T) {
+	manual, err := os.ReadFile("../docs/OPERATING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(manual), "<!-- example: hook -->\n```text\n")
+	example, _, ok2 := strings.Cut(rest, "```")
+	if !ok || !ok2 {
+		t.Fatal("docs/OPERATING.md shows no example")
+	}
+	at := time.Date(2026, 3, 14, 0, 0, 31, 900_000_000, time.UTC)
+	l := offerLetter("liping", d1, dispatch.OfferView{ID: "p17-1/1", Trip: "p17-1", TripVersion: 2, Until: dispatch.InstantOf(at.Add(20 * time.Second)),
+		Pickup: dispatch.Place{Name: "肇兴 寨门"}, Dropoff: dispatch.Place{Name: "黎平 市场"}, Load: dispatch.Load{Seats: 2}}, at)
+	secret, _ := ParseSecret(testSecret)
+	timestamp := fmt.Sprint(at.Unix())
+	want := fmt.Sprintf("POST /cuntong HTTP/1.1\ncontent-type: application/json\nwebhook-id: %s\nwebhook-timestamp: %s\nwebhook-signature: %s\n\n%s\n",
+		l.id, timestamp, secret.sign(l.id, timestamp, l.write()), l.write())
+	if example != want {
+		t.Errorf("the manual shows\n%s\nsent is\n%s", example, want)
+	}
+}
