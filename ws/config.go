@@ -66,7 +66,8 @@ type Config struct {
 	// frame is dropped. 16 to 4,096; 256.
 	LooseFrames int
 
-	// HelloWait is the time from the upgrade to a hello; then close 4010. 1 s to 1 min; 5 s.
+	// HelloWait is the time from the upgrade to a hello; then close 4010. 1 s to 1 min; 30 s: a
+	// round trip over the worst links takes ten, and MaxGreeting bounds who waits.
 	HelloWait time.Duration
 	// PingEvery is how long nothing may be heard of a client with an open trip, or of an
 	// operator, before it is pinged, give or take a tenth. It holds at first for everybody,

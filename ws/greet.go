@@ -107,7 +107,7 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 
 // trustClock is how far a phone's clock may be off before it is corrected: within
 // the time that a hello may take on its way, nobody can tell.
-const trustClock = wire.HelloWait
+const trustClock = 5 * time.Second
 
 // clockBehind returns the ms to add to times of a phone whose clock showed phone
 // when ours showed ours.

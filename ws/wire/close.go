@@ -54,7 +54,7 @@ var closeCodes = []CloseInfo{
 	{CloseTooBig, "frame too big", false, 0, "Keep frames within 4,096 bytes. This is a mistake in the client."},
 	{CloseDrain, "drain", true, 0, "The server moves its work elsewhere. Come back after the come_back_after_ms of the drain frame."},
 	{CloseSlow, "slow", true, time.Second, "You did not read fast enough. Come back; the truth brings you up to date."},
-	{CloseNoHello, "no hello", true, time.Second, "Send hello within 5 s of connecting."},
+	{CloseNoHello, "no hello", true, time.Second, "Send hello within 30 s of connecting."},
 	{CloseSilent, "silent", true, 0, "Nothing was heard of you for 60 s, or for 11 s on duty. Come back with the usual back-off."},
 	{CloseFlood, "too many frames", true, 10 * time.Second, "You sent more than the rate allows. Slow down before you come back."},
 	{CloseFull, "server full", true, 30 * time.Second, "No room at present, or too many connect at once. Come back after the come_back_after_ms of the drain frame, or later."},

@@ -5,7 +5,7 @@
 //	phone                                 server
 //	  │  GET /ws, subprotocol cuntong.v1.json │
 //	  │ ────────────────────────────────────► │
-//	  │  hello                                │   first frame, within 5 s
+//	  │  hello                                │   first frame, within 30 s
 //	  │ ────────────────────────────────────► │
 //	  │                              welcome  │   who you are, how often to be heard
 //	  │ ◄──────────────────────────────────── │

@@ -23,7 +23,6 @@ import (
 	"cuntong/chaos/proxy"
 	"cuntong/dispatch"
 	"cuntong/geo"
-	"cuntong/ws"
 	"cuntong/ws/client"
 	"cuntong/ws/wire"
 )
@@ -122,7 +121,7 @@ func travel(t *testing.T, l link, codec wire.Codec, seed uint64, long bool) row 
 	if strings.HasPrefix(l.name, "latency") {
 		rules.OfferWait = time.Minute
 	}
-	w := newWorld(t, lines, new(net.Dialer).DialContext, rules, func(c *ws.Config) { c.HelloWait = time.Minute })
+	w := newWorld(t, lines, new(net.Dialer).DialContext, rules)
 	address, mend := l.lay(t, lines.Addr().String(), seed)
 	trips, people := 2, 2
 	if long {
