@@ -155,7 +155,7 @@ func (r *returnRun) startServer(ctx context.Context) error {
 		}
 	} else {
 		r.server = exec.CommandContext(ctx, filepath.Join(r.dir, "dispatchd"), "serve", "--node", "bench", "--redis", "child", "--data-dir", r.dir,
-			"--listen", r.addr, "--private-listen", "127.0.0.1:0", "--log-level", "error", "--frames-per-sec", "1000", "--frame-burst", "10000")
+			"--listen", r.addr, "--private-listen", "127.0.0.1:0", "--log-level", "error", "--passenger-orders", "0", "--device-orders", "0", "--cell-unknown", "0", "--frames-per-sec", "1000", "--frame-burst", "10000")
 	}
 	r.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	r.server.Stderr = os.Stderr
