@@ -224,13 +224,16 @@ func TestPongConfirmsAnOffer(t *testing.T) {
 			_ = d.ws.WriteControl(websocket.PongMessage, []byte(p), time.Now().Add(time.Second))
 			synctest.Wait()
 		}
+		later(30 * time.Second)
+		older := payload // of a ping before the offer, whose pong is late
 		confirm := dispatch.InstantOf(time.Now().Add(7 * time.Second))
 		w.area.tell(driver1, dispatch.OfferTold{Offer: offered("t1", confirm)})
 		offer := d.want(wire.TypeOffer).Body.(wire.Offer)
 		if offer.WaitS != 20 || offer.ConfirmS < 6.9 || offer.ConfirmS > 7 {
 			t.Errorf("told %v s to answer and %v to confirm", offer.WaitS, offer.ConfirmS)
 		}
-		for _, nonsense := range []string{"", "0", "x9", "-1", "zzzzzzzzzzzzzz"} {
+		synctest.Wait()
+		for _, nonsense := range []string{older, "", "0", "x9", "-1", "zzzzzzzzzzzzzz"} {
 			pong(nonsense)
 		}
 		if n := len(w.area.confirmed()); n != 0 {
