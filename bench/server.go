@@ -75,10 +75,11 @@ func newBenchServer(ctx context.Context, parts benchParts) (*benchServer, error)
 	return serveBench(ctx, hub, engine, parts.extra)
 }
 
-// benchRules are the usual ones, without the brakes on orders: here few people order
-// all the time, and from one place.
+// benchRules are the usual ones, without what is for liars: here few people order all
+// the time, from one place, and jump about.
 func benchRules() dispatch.Rules {
 	rules := dispatch.DefaultRules()
+	rules.FastestKMH = 0
 	rules.PassengerOrders, rules.DeviceOrders, rules.AgentOrders, rules.CellUnknown = 0, 0, 0, 0
 	return rules
 }

@@ -142,7 +142,7 @@ func (f *site) start(ctx context.Context, n int) error {
 		}
 		cmd := exec.CommandContext(ctx, f.program, "serve", "--node", "server-"+strconv.Itoa(i), "--redis", "unix://"+socket,
 			"--data-dir", f.dir, "--secret-file", filepath.Join(f.dir, "secret"), "--areas", filepath.Join(f.dir, "areas.geojson"),
-			"--listen", addr, "--private-listen", private, "--reach", "1m", "--passenger-orders", "0", "--device-orders", "0", "--cell-unknown", "0", "--frames-per-sec", "1000", "--frame-burst", "10000", "--log-level", "error")
+			"--listen", addr, "--private-listen", private, "--reach", "1m", "--passenger-orders", "0", "--device-orders", "0", "--cell-unknown", "0", "--fastest-kmh", "0", "--frames-per-sec", "1000", "--frame-burst", "10000", "--log-level", "error")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {

@@ -55,6 +55,9 @@ type Rules struct {
 	StartCode                     StartCodeRule
 	StartCodeFrom, StartCodeUntil int
 	StartCodeZone                 int
+	// FastestKMH is what nothing drives, in km/h, so that a position further on is a sign
+	// of one that is made up. 0 to 2,000; 0: positions are not weighed at all.
+	FastestKMH int
 	// DoubtfulWait and PoorWait are how much longer than expected a driver is taken to be on
 	// his way to a pickup whose positions are doubted, a little and much. 0 to 1 h; 0: doubt
 	// is only shown.
@@ -103,6 +106,7 @@ func DefaultRules() Rules {
 		OverdueLimit:        3,
 		StartCode:           StartCodeOff,
 		StartCodeZone:       8 * 60,
+		FastestKMH:          200,
 		DoubtfulWait:        2 * time.Minute,
 		PoorWait:            10 * time.Minute,
 		PassengerOrders:     20,
@@ -141,6 +145,7 @@ func (r Rules) Validate() error {
 		within("start code from", r.StartCodeFrom, 0, 24*60-1),
 		within("start code until", r.StartCodeUntil, 0, 24*60-1),
 		within("start code zone", r.StartCodeZone, -12*60, 14*60),
+		within("fastest drive in km/h", r.FastestKMH, 0, 2_000),
 		within("wait for a doubtful driver", r.DoubtfulWait, 0, time.Hour),
 		within("wait for a driver of poor trust", r.PoorWait, r.DoubtfulWait, time.Hour),
 		within("orders a passenger", r.PassengerOrders, 0, 100_000),

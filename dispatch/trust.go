@@ -64,12 +64,10 @@ const (
 	trustRest = 5 * time.Minute
 )
 
-// What an honest phone does not do. The speed is that of ch. 4.2 of the reliability
-// notes (Grab, Gojek): 200 km/h between fixes.
+// What an honest phone does not do, besides driving faster than Rules.FastestKMH.
 const (
-	fastest   = 200.0 / 3.6 // metres a second
-	saysAtAll = 2.0         // metres a second from which a phone says that it drives
-	saysMost  = 70.0        // metres a second
+	saysAtAll = 2.0  // metres a second from which a phone says that it drives
+	saysMost  = 70.0 // metres a second
 	// jumpOver is the least time over which a speed is taken: shorter ones measure the
 	// phone's noise.
 	jumpOver = 15 * time.Second
@@ -131,6 +129,9 @@ func newWatching() watching {
 // Positions from the dark come as a batch and are not looked at: late is not false.
 func (r *run) weighTrust(fix Fix) {
 	c := r.core
+	if c.rules.FastestKMH == 0 {
+		return
+	}
 	s := c.suspectOf(r.now, fix.Driver)
 	add := func(sign Sign, points float64) { r.sign(s, sign, points) }
 	if fix.Mock {
@@ -143,7 +144,7 @@ func (r *run) weighTrust(fix Fix) {
 		add(SignClock, 2)
 	}
 	fix.At = min(fix.At, fix.Received)
-	if points := s.jump(fix); points > 0 {
+	if points := s.jump(fix, c.rules.fastest()); points > 0 {
 		add(SignTeleport, points)
 	}
 	if s.frozen(fix) {
@@ -289,10 +290,10 @@ func (c *Core) foldTrust(at Instant, b TrustChanged) {
 	}
 }
 
-// jump returns what the way to fix counts: nothing below 200 km/h, twice in a row the
+// jump returns what the way to fix counts: nothing below fastest, in m/s; twice in a row the
 // most, once and then staying there a little. A leap out and back is a reflection. The
 // time is the longer of the phone's and ours, so that a clock that is set is no leap.
-func (s *suspect) jump(fix Fix) float64 {
+func (s *suspect) jump(fix Fix, fastest float64) float64 {
 	if s.from.At == 0 {
 		s.from = fix
 		return 0
@@ -303,10 +304,10 @@ func (s *suspect) jump(fix Fix) float64 {
 	}
 	last := s.from
 	s.from = fix
-	fast := tooFar(last, fix, took)
+	fast := tooFar(last, fix, took, fastest)
 	switch {
 	case fast && s.jumped:
-		back := !tooFar(s.before, fix, fix.Received.Sub(s.before.Received))
+		back := !tooFar(s.before, fix, fix.Received.Sub(s.before.Received), fastest)
 		s.jumped, s.before = !back, last
 		if back {
 			return 0
@@ -322,10 +323,13 @@ func (s *suspect) jump(fix Fix) float64 {
 }
 
 // tooFar says whether nothing drives from a to b in that time, even if both are off.
-func tooFar(a, b Fix, took time.Duration) bool {
+func tooFar(a, b Fix, took time.Duration, fastest float64) bool {
 	slack := max(jumpSlack, 2*(a.AccuracyMeters+b.AccuracyMeters))
 	return geo.Distance(a.Point, b.Point)-slack > geo.Meters(fastest*took.Seconds())
 }
+
+// fastest is FastestKMH in metres a second.
+func (r Rules) fastest() float64 { return float64(r.FastestKMH) / 3.6 }
 
 // frozen says whether the phone has said for five minutes that it drives, and was on the
 // same digits all the while.

@@ -115,7 +115,7 @@ func (s *Stage) startServers(url string) error {
 			"serve", "--listen", server.Addr, "--private-listen", server.private, "--redis", url, "--node", name,
 			"--secret-file", filepath.Join(s.Dir, "secret"), "--areas", filepath.Join(s.Dir, "areas.geojson"), "--data-dir", filepath.Join(s.Dir, name),
 			"--log-format", "json", "--drain-for", "4s", "--window", "100ms", "--offer-wait", "5s", "--patience", "1m", "--lapse-rest", "1s",
-			"--passenger-orders", "0", "--device-orders", "0", "--cell-unknown", "0", // few people order all the time
+			"--passenger-orders", "0", "--device-orders", "0", "--cell-unknown", "0", "--fastest-kmh", "0", // few people, who order and move all the time
 			"--snapshot-every", fmt.Sprint(s.Plan.SnapshotEvery), "--frames-per-sec", "200", "--frame-burst", "400", "--ping-every", "5s",
 		}, s.Plan.Flags...)
 		s.Servers = append(s.Servers, server)

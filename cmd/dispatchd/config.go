@@ -92,6 +92,7 @@ type rulesFlags struct {
 	StartCodeZone   int           `default:"480" help:"How many minutes the clock of those hours is ahead of UTC. -720 to 840."`
 	DoubtfulWait    time.Duration `default:"2m" help:"How much later than expected a driver whose positions are doubted counts in matching. 0 to 1h."`
 	PoorWait        time.Duration `default:"10m" help:"The same of one whose positions are doubted much. At least --doubtful-wait, to 1h."`
+	FastestKMH      int           `name:"fastest-kmh" default:"200" help:"What nothing drives, in km/h: positions further apart than that are doubted. 0: positions are not weighed at all. 0 to 2000."`
 	PassengerOrders int           `default:"20" help:"Orders an hour a passenger may give, as many at once. 0: no limit."`
 	DeviceOrders    int           `default:"40" help:"Orders an hour passengers may give from one phone. 0: no limit."`
 	AgentOrders     int           `default:"600" help:"Orders an hour a village agent may give. 0: no limit."`
@@ -105,12 +106,22 @@ type rulesFlags struct {
 	SnapshotEvery   int           `default:"10000" help:"Facts after which a snapshot is saved and the journal trimmed. 100 to 1000000."`
 }
 
+// rules are the rules of the county. A demo's few people order all day and drive faster
+// than life: what is for liars is off there.
+func (c *serveCmd) rules() dispatch.Rules {
+	rules := c.Rules.rules()
+	if c.Demo {
+		rules.FastestKMH, rules.PassengerOrders, rules.DeviceOrders, rules.AgentOrders, rules.CellUnknown = 0, 0, 0, 0, 0
+	}
+	return rules
+}
+
 func (f rulesFlags) rules() dispatch.Rules {
 	return dispatch.Rules{
 		OfferWait: f.OfferWait, ConfirmWait: f.ConfirmWait, Patience: f.Patience, FreshFor: f.FreshFor, Reach: f.Reach, Window: f.Window, BusyWithin: f.BusyWithin, StopTime: f.StopTime, AgeBonus: f.AgeBonus, MaxRide: f.MaxRide, DutySilence: f.DutySilence, LapseRest: f.LapseRest,
 		PickupGrace: f.PickupGrace, FreeWait: f.FreeWait, RideGrace: f.RideGrace, OverdueLimit: f.OverdueLimit,
 		StartCode: dispatch.StartCodeRule(f.StartCode), StartCodeFrom: f.StartCodeFrom, StartCodeUntil: f.StartCodeUntil, StartCodeZone: f.StartCodeZone,
-		DoubtfulWait: f.DoubtfulWait, PoorWait: f.PoorWait,
+		FastestKMH: f.FastestKMH, DoubtfulWait: f.DoubtfulWait, PoorWait: f.PoorWait,
 		PassengerOrders: f.PassengerOrders, DeviceOrders: f.DeviceOrders, AgentOrders: f.AgentOrders, CellUnknown: f.CellUnknown,
 		MaxOpenTrips: f.OpenTrips, MaxOpenPerPassenger: f.PassengerTrips, MaxOpenPerAgent: f.AgentTrips,
 		MaxDrivers: f.Drivers, KeepEnded: f.KeepEnded, KeepCommands: f.KeepCommands,

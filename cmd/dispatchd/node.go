@@ -38,7 +38,7 @@ func (s *server) buildNode() (err error) {
 			NearbySecret:  s.key.Derive("cuntong nearby " + string(area.ID)),
 			Area:          area,
 			Neighbours:    near[area.ID],
-			Rules:         s.cfg.Rules.rules(),
+			Rules:         s.cfg.rules(),
 			Router:        routers[area.ID],
 			StartCode:     s.key.StartCodes(area.ID),
 			Ledger:        ledger,
