@@ -115,9 +115,10 @@ func start(t *testing.T, address string, change ...func(*Config)) *Hook {
 
 func (h *Hook) wants(t *testing.T, result string, n float64) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for testutil.ToFloat64(h.metrics.letters[result]) < n && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); testutil.ToFloat64(h.metrics.letters[result]) < n && time.Now().Before(deadline); {
+		<-tick.C
 	}
 	if got := testutil.ToFloat64(h.metrics.letters[result]); got != n {
 		t.Errorf("%v letters are %s, want %v", got, result, n)
