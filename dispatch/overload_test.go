@@ -69,6 +69,7 @@ func newRush(t *testing.T) *rush {
 	r := &rush{rng: rand.New(rand.NewPCG(1, 3)), clock: morning.Time(), Router: geo.NewCrow(), critical: map[CommandID]time.Time{}}
 	rules := DefaultRules()
 	rules.MaxOpenPerAgent, rules.KeepEnded, rules.KeepCommands = 100_000, 100, 1000
+	rules.AgentOrders, rules.FastestKMH = 0, 0 // one agent orders everything, and drivers are anywhere
 	var err error
 	r.Engine, err = NewEngine(EngineConfig{Area: testArea, Rules: rules, Router: r, Ledger: r, Mirror: noMirror{}, Teller: r,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Chance: r.rng.Float64,
