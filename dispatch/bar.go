@@ -208,7 +208,7 @@ func (s *shut) fold(at Instant, body FactBody) {
 	case BarLifted:
 		delete(s.bars, b.Party)
 	case PartySignedOut:
-		s.signedOut[b.Party] = signedOut{b.Party, b.UpTo}
+		s.signedOut[b.Party] = signedOut(b)
 		if len(s.signedOut) > maxSignedOut {
 			delete(s.signedOut, s.firstSignedOut())
 		}

@@ -38,7 +38,7 @@ func TestStartCodes(t *testing.T) {
 				same++
 			}
 		}
-		if of(trip) != of(trip) {
+		if first, again := of(trip), of(trip); first != again {
 			t.Fatal("a trip has two codes")
 		}
 	}

@@ -1,6 +1,8 @@
 package ws
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,8 +16,24 @@ import (
 // beating is a phone in a bubble that knows of heartbeats, and counts the pings it gets.
 type beating struct {
 	*phone
-	pings []time.Time
-	deaf  bool // answers no ping any more
+
+	mu   sync.Mutex // guards the following fields
+	came []time.Time
+	dead bool // answers no ping any more
+}
+
+// pings are when pings came since it was last made deaf.
+func (b *beating) pings() []time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.came)
+}
+
+// deafen lets it answer no ping any more, and forget those that came.
+func (b *beating) deafen() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.came, b.dead = nil, true
 }
 
 // beat connects a phone that counts pings. With knows it is one that knows of heartbeats.
@@ -24,8 +42,11 @@ func (w *world) beat(a dispatch.Actor, hello wire.Hello) *beating {
 	b := &beating{phone: w.dialDeaf(w.token(a))}
 	answer := b.ws.PingHandler()
 	b.ws.SetPingHandler(func(payload string) error {
-		b.pings = append(b.pings, time.Now())
-		if b.deaf {
+		b.mu.Lock()
+		b.came = append(b.came, time.Now())
+		dead := b.dead
+		b.mu.Unlock()
+		if dead {
 			return nil
 		}
 		return answer(payload)
@@ -62,7 +83,7 @@ func TestDeadLinkOnDuty(t *testing.T) {
 			later(time.Duration(phase) * 613 * time.Millisecond)
 			d.send(wire.TypePosition, "", wire.Position{Lat: 26.4, Lon: 108, Datum: "wgs84", At: time.Now().UnixMilli()})
 			died := time.Now()
-			d.deaf, d.pings = true, nil
+			d.deafen()
 			for count[dispatch.LinkLost](w.area) == 0 && time.Since(died) < time.Minute {
 				later(50 * time.Millisecond)
 			}
@@ -79,7 +100,7 @@ func TestDeadLinkOnDuty(t *testing.T) {
 			if n := count[dispatch.LinkLost](w.area); n != 1 {
 				t.Errorf("phase %d: said %d times", phase, n)
 			}
-			if n := len(d.pings); n < 1 || n > 3 {
+			if n := len(d.pings()); n < 1 || n > 3 {
 				t.Errorf("phase %d: %d pings before he was given up", phase, n)
 			}
 		})
@@ -93,7 +114,7 @@ func TestSlowLinkHasLonger(t *testing.T) {
 		w.area.tell(driver1, dispatch.DutyTold{On: true})
 		later(0)
 		w.hub.each(func(c *conn) { c.pulse.trip.Store((6 * time.Second).Microseconds()) })
-		d.deaf = true
+		d.deafen()
 		later(14 * time.Second)
 		if d.over() {
 			t.Fatal("given up as if it were quick")
@@ -111,8 +132,8 @@ func TestPositionsSparePings(t *testing.T) {
 			later(3900 * time.Millisecond)
 			d.send(wire.TypePosition, "", wire.Position{Lat: 26.4, Lon: 108, Datum: "wgs84", At: time.Now().UnixMilli()})
 		}
-		if len(d.pings) != 0 || d.over() {
-			t.Errorf("%d pings to a driver who sends positions (given up: %t)", len(d.pings), d.over())
+		if len(d.pings()) != 0 || d.over() {
+			t.Errorf("%d pings to a driver who sends positions (given up: %t)", len(d.pings()), d.over())
 		}
 	})
 }
@@ -127,13 +148,13 @@ func TestOldDriverHearsTheServer(t *testing.T) {
 			later(3 * time.Second)
 			d.send(wire.TypePosition, "", wire.Position{Lat: 26.4, Lon: 108, Datum: "wgs84", At: time.Now().UnixMilli()})
 		}
-		for i := range d.pings[1:] {
-			if gap := d.pings[i+1].Sub(d.pings[i]); gap > 30*time.Second {
+		for i := range d.pings()[1:] {
+			if gap := d.pings()[i+1].Sub(d.pings()[i]); gap > 30*time.Second {
 				t.Errorf("nothing came for %v", gap)
 			}
 		}
-		if len(d.pings) < 6 {
-			t.Errorf("%d pings in 3 min", len(d.pings))
+		if len(d.pings()) < 6 {
+			t.Errorf("%d pings in 3 min", len(d.pings()))
 		}
 		d.quiet()
 	})
@@ -150,16 +171,16 @@ func TestParkedPhonesSleep(t *testing.T) {
 			if p.over() {
 				t.Fatalf("a parked phone was given up: %v", p.err)
 			}
-			for i := range p.pings[1:] {
-				if gap := p.pings[i+1].Sub(p.pings[i]); gap < 216*time.Second || gap > 265*time.Second {
+			for i := range p.pings()[1:] {
+				if gap := p.pings()[i+1].Sub(p.pings()[i]); gap < 216*time.Second || gap > 265*time.Second {
 					t.Errorf("ping %d after %v, want 3.6 to 4.4 min", i+1, gap)
 				}
 			}
-			if n := len(p.pings); n < 9 || n > 13 {
+			if n := len(p.pings()); n < 9 || n > 13 {
 				t.Errorf("%d pings in 45 min", n)
 			}
 		}
-		rider.deaf = true
+		rider.deafen()
 		later(14 * time.Minute)
 		rider.wantClose(wire.CloseSilent)
 	})
@@ -278,8 +299,8 @@ func TestSeenConfirmsAnOffer(t *testing.T) {
 		seen("t1", "t1/2")
 		seen("t2", "t2/1")
 		later(time.Second)
-		if len(d.pings) != 0 || len(w.area.confirmed()) != 0 {
-			t.Fatalf("%d pings, confirmed %+v", len(d.pings), w.area.confirmed())
+		if len(d.pings()) != 0 || len(w.area.confirmed()) != 0 {
+			t.Fatalf("%d pings, confirmed %+v", len(d.pings()), w.area.confirmed())
 		}
 		seen("t1", "t1/1")
 		seen("t1", "t1/1")

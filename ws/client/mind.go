@@ -40,7 +40,6 @@ type mind struct {
 	opened  time.Time // when the present stage began
 	// patience is how long the present stage may last; for ready it is of no meaning.
 	patience time.Duration
-	ahead    time.Duration // of the server's clock before the phone's
 	pulse    pulse
 	drained  time.Duration
 	roomy    int // the longest frame that the server takes
