@@ -19,7 +19,15 @@ type beating struct {
 
 	mu   sync.Mutex // guards the following fields
 	came []time.Time
-	dead bool // answers no ping any more
+	last string // what the last ping said
+	dead bool   // answers no ping any more
+}
+
+// payload is what the last ping said.
+func (b *beating) payload() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
 }
 
 // pings are when pings came since it was last made deaf.
@@ -43,7 +51,7 @@ func (w *world) beat(a dispatch.Actor, hello wire.Hello) *beating {
 	answer := b.ws.PingHandler()
 	b.ws.SetPingHandler(func(payload string) error {
 		b.mu.Lock()
-		b.came = append(b.came, time.Now())
+		b.came, b.last = append(b.came, time.Now()), payload
 		dead := b.dead
 		b.mu.Unlock()
 		if dead {
@@ -239,14 +247,13 @@ func (a *fakeArea) confirmed() []dispatch.OfferSeen {
 func TestPongConfirmsAnOffer(t *testing.T) {
 	inFakeTime(t, func(w *world) {
 		d := w.beat(driver1, wire.Hello{})
-		var payload string
-		d.ws.SetPingHandler(func(p string) error { payload = p; return nil })
+		d.deafen()
 		pong := func(p string) {
 			_ = d.ws.WriteControl(websocket.PongMessage, []byte(p), time.Now().Add(time.Second))
 			synctest.Wait()
 		}
 		later(30 * time.Second)
-		older := payload // of a ping before the offer, whose pong is late
+		older := d.payload() // of a ping before the offer, whose pong is late
 		confirm := dispatch.InstantOf(time.Now().Add(7 * time.Second))
 		w.area.tell(driver1, dispatch.OfferTold{Offer: offered("t1", confirm)})
 		offer := d.want(wire.TypeOffer).Body.(wire.Offer)
@@ -261,8 +268,8 @@ func TestPongConfirmsAnOffer(t *testing.T) {
 			t.Fatalf("confirmed by a pong to nothing: %+v", w.area.confirmed())
 		}
 		later(3 * time.Second)
-		pong(payload)
-		pong(payload) // twice is once
+		pong(d.payload())
+		pong(d.payload()) // twice is once
 		want := dispatch.OfferSeen{Driver: "d1", Trip: "t1", Offer: "t1/1", RTT: 3 * time.Second}
 		if got := w.area.confirmed(); len(got) != 1 || got[0] != want {
 			t.Errorf("confirmed %+v, want %+v", got, want)
@@ -273,11 +280,11 @@ func TestPongConfirmsAnOffer(t *testing.T) {
 			t.Errorf("positions carry %+v", fixes)
 		}
 		// What has been confirmed is not asked about again.
-		before := payload
+		before := d.payload()
 		w.area.tell(driver1, dispatch.OfferTold{Offer: offered("t1", 0)})
 		d.want(wire.TypeOffer)
 		synctest.Wait()
-		if payload != before {
+		if d.payload() != before {
 			t.Error("pinged for an offer that has been confirmed")
 		}
 	})
