@@ -32,8 +32,8 @@ type Config struct {
 	MaxConnections int
 	// HandshakesPerSecond and HandshakeBurst bound the upgrades that are let in: in the
 	// long run, and at once. Beyond that an upgrade is answered with 503 and a time to come
-	// again, or, for a browser, with close 4014. 1 to 100,000 and 1 to 1,000,000; 1,000
-	// and 2,000: 15,000 phones are back within a quarter of a minute.
+	// again, or, for a browser, with close 4014. 1 to 100,000 and 1 to 1,000,000; 2,000
+	// and 4,000.
 	HandshakesPerSecond int
 	HandshakeBurst      int
 	// MaxGreeting bounds the connections whose hello has not come; beyond it the same is
@@ -126,8 +126,8 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxConnections:      50_000,
-		HandshakesPerSecond: 1_000,
-		HandshakeBurst:      2_000,
+		HandshakesPerSecond: 2_000,
+		HandshakeBurst:      4_000,
 		MaxGreeting:         10_000,
 		DriverConnections:   1,
 		PartyConnections:    4,

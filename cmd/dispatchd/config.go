@@ -131,8 +131,8 @@ func (f rulesFlags) rules() dispatch.Rules {
 // limitFlags are the limits of connections as flags.
 type limitFlags struct {
 	Connections    int           `default:"50000" help:"Connections at once; beyond, upgrades are answered with 503."`
-	Handshakes     int           `default:"1000" help:"Upgrades a second that are let in, in the long run. Beyond, they are answered with 503 and a time to come again, each its own."`
-	HandshakeBurst int           `default:"2000" help:"Upgrades that are let in at once."`
+	Handshakes     int           `default:"2000" help:"Upgrades a second that are let in, in the long run. Beyond, they are answered with 503 and a time to come again, each its own."`
+	HandshakeBurst int           `default:"4000" help:"Upgrades that are let in at once."`
 	Greeting       int           `default:"10000" help:"Connections that have not said hello yet; beyond, upgrades are answered with 503."`
 	FramesPerSec   int           `default:"20" help:"Frames a second a connection may send in the long run."`
 	FrameBurst     int           `default:"60" help:"Frames a connection may send at once."`
