@@ -45,7 +45,7 @@ var links = []link{
 	{name: "nothing wrong"},
 	{name: "latency 300 ms ± 150", toxics: []string{`{"type":"latency","attributes":{"latency":300,"jitter":150}}`}},
 	{name: "latency 2 s ± 1", toxics: []string{`{"type":"latency","attributes":{"latency":2000,"jitter":1000}}`}, long: true},
-	{name: "latency 10 s ± 3", toxics: []string{`{"type":"latency","attributes":{"latency":10000,"jitter":3000}}`}, long: true},
+	{name: "latency 5 s ± 1.5", toxics: []string{`{"type":"latency","attributes":{"latency":5000,"jitter":1500}}`}, long: true}, // a round trip of ten seconds
 	{name: "2 KB/s", toxics: []string{`{"type":"bandwidth","attributes":{"rate":2}}`}},
 	{name: "slices of 16 bytes", toxics: []string{`{"type":"slicer","attributes":{"average_size":16,"size_variation":8,"delay":1000}}`}},
 	{name: "resets", toxics: []string{`{"type":"reset_peer","attributes":{"timeout":0}}`}, phases: 700 * time.Millisecond},
