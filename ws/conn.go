@@ -218,11 +218,7 @@ func (c *conn) put(body any, re string) {
 
 // tell queues a notice of an area. It is called by the engine and must not block.
 func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
-	out := c.lanes.tell(area, body, &c.hub.cfg)
-	c.queued(out)
-	if out.depth > 0 {
-		c.beats(body)
-	}
+	c.queued(c.lanes.tell(area, body, &c.hub.cfg, c.beats))
 }
 
 // queued does what follows from putting something into the lanes.

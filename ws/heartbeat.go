@@ -114,15 +114,15 @@ func (c *conn) rhythm(cfg *Config) (rhythm, int64) {
 	return cfg.rhythm(m), max(c.heard.Load(), since)
 }
 
-// beats follows a notice that has been told: it may change the heartbeat, of which a
-// client that knows of such is told.
-func (c *conn) beats(body dispatch.NoticeBody) {
+// beats learns from a notice that is about to be told: it may change the heartbeat, which
+// is returned for a client that knows of such. The lock of the lanes is held.
+func (c *conn) beats(body dispatch.NoticeBody) any {
 	m, changed := c.pulse.note(c.party.Load().actor.Role, body, c.hub.moment())
 	if !changed || !c.knows {
-		return
+		return nil
 	}
 	r := c.hub.cfg.rhythm(m)
-	c.put(wire.Heartbeat{EveryS: int(r.every / time.Second), SilentS: int(r.silent / time.Second)}, "")
+	return wire.Heartbeat{EveryS: int(r.every / time.Second), SilentS: int(r.silent / time.Second)}
 }
 
 // linkLost tells the area, once, that a driver on duty has no connection here any more

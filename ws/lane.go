@@ -80,8 +80,9 @@ type outcome struct {
 	overflow bool   // the must-arrive lane was full
 }
 
-// tell takes a notice of an area.
-func (l *lanes) tell(area geo.AreaID, body dispatch.NoticeBody, cfg *Config) outcome {
+// tell takes a notice of an area. Of one that must arrive and is taken learn is told before
+// anybody writes it, in the order of the lane; what learn returns, if not nil, follows it.
+func (l *lanes) tell(area geo.AreaID, body dispatch.NoticeBody, cfg *Config, learn func(dispatch.NoticeBody) any) outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if reason := l.refuses(body); reason != "" {
@@ -91,6 +92,12 @@ func (l *lanes) tell(area geo.AreaID, body dispatch.NoticeBody, cfg *Config) out
 		return l.putLoose(told{body: body, area: area}, cfg)
 	}
 	out := l.putMust(told{body: body, area: area}, cfg)
+	if !out.overflow {
+		if behind := learn(body); behind != nil {
+			more := l.putMust(told{body: behind}, cfg)
+			out.depth, out.overflow = more.depth, more.overflow
+		}
+	}
 	if l.overtake(body) {
 		out.dropped = dropNewer
 	}

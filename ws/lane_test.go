@@ -16,6 +16,9 @@ func laneWorld() (*lanes, *Config) {
 	return &lanes{truth: truthTold, writing: true}, &cfg
 }
 
+// unheeded learns nothing from what is told.
+func unheeded(dispatch.NoticeBody) any { return nil }
+
 func tripTold(id string, version int) dispatch.TripTold {
 	return dispatch.TripTold{Trip: dispatch.TripView{ID: dispatch.TripID(id), Version: dispatch.Version(version), State: dispatch.Requested}}
 }
@@ -27,11 +30,11 @@ func driverAt(trip string, eta int) dispatch.DriverAt {
 func TestMustArriveIsBoundedByCount(t *testing.T) {
 	l, cfg := laneWorld()
 	for i := range cfg.LaneFrames {
-		if out := l.tell(leishan, tripTold("t", i), cfg); out.overflow || out.depth != i+1 {
+		if out := l.tell(leishan, tripTold("t", i), cfg, unheeded); out.overflow || out.depth != i+1 {
 			t.Fatalf("frame %d: %+v", i, out)
 		}
 	}
-	if out := l.tell(leishan, tripTold("t", 99), cfg); !out.overflow {
+	if out := l.tell(leishan, tripTold("t", 99), cfg, unheeded); !out.overflow {
 		t.Errorf("one more than %d: %+v, want overflow", cfg.LaneFrames, out)
 	}
 }
@@ -41,15 +44,15 @@ func TestMustArriveIsBoundedByBytes(t *testing.T) {
 	cfg.LaneBytes = 64 << 10
 	long := dispatch.Truth{Trips: make([]dispatch.TripView, 60)}
 	l.truth = truthWanted
-	if out := l.tell(leishan, long, cfg); out.overflow || out.depth != 1 {
+	if out := l.tell(leishan, long, cfg, unheeded); out.overflow || out.depth != 1 {
 		t.Fatalf("a long truth counts as one frame: %+v", out)
 	}
-	if out := l.tell(leishan, tripTold("t", 1), cfg); out.overflow {
+	if out := l.tell(leishan, tripTold("t", 1), cfg, unheeded); out.overflow {
 		t.Fatalf("there was room left: %+v", out)
 	}
 	overflowed := false
 	for i := range 4 {
-		overflowed = overflowed || l.tell(leishan, tripTold("t", i), cfg).overflow
+		overflowed = overflowed || l.tell(leishan, tripTold("t", i), cfg, unheeded).overflow
 	}
 	if !overflowed || l.bytes > cfg.LaneBytes {
 		t.Errorf("%d bytes wait, overflow %v; want at most %d and overflow", l.bytes, overflowed, cfg.LaneBytes)
@@ -59,7 +62,7 @@ func TestMustArriveIsBoundedByBytes(t *testing.T) {
 func TestLaneBytesComeBack(t *testing.T) {
 	l, cfg := laneWorld()
 	for i := range 10 {
-		l.tell(leishan, tripTold("t", i), cfg)
+		l.tell(leishan, tripTold("t", i), cfg, unheeded)
 	}
 	for range 10 {
 		l.next()
@@ -73,13 +76,13 @@ func TestNewestWins(t *testing.T) {
 	l, cfg := laneWorld()
 	for eta := range 5 {
 		for _, trip := range []string{"t1", "t2"} {
-			out := l.tell(leishan, driverAt(trip, eta), cfg)
+			out := l.tell(leishan, driverAt(trip, eta), cfg, unheeded)
 			if want := map[bool]string{true: dropNewer, false: ""}[eta > 0]; out.dropped != want {
 				t.Errorf("t %s eta %d: dropped %q, want %q", trip, eta, out.dropped, want)
 			}
 		}
 	}
-	l.tell(leishan, dispatch.QueueTold{Trip: "t1", Place: 3}, cfg)
+	l.tell(leishan, dispatch.QueueTold{Trip: "t1", Place: 3}, cfg, unheeded)
 	var got []string
 	for {
 		next, ok := l.next()
@@ -97,7 +100,7 @@ func TestNewestWins(t *testing.T) {
 func TestLooseLaneIsBounded(t *testing.T) {
 	l, cfg := laneWorld()
 	for i := range cfg.LooseFrames + 10 {
-		out := l.tell(leishan, driverAt(fmt.Sprint("t", i), i), cfg)
+		out := l.tell(leishan, driverAt(fmt.Sprint("t", i), i), cfg, unheeded)
 		if full := i >= cfg.LooseFrames; (out.dropped == dropFull) != full || out.overflow {
 			t.Fatalf("frame %d: %+v", i, out)
 		}
@@ -110,10 +113,10 @@ func TestLooseLaneIsBounded(t *testing.T) {
 
 func TestTripOvertakesWhatIsOlder(t *testing.T) {
 	l, cfg := laneWorld()
-	l.tell(leishan, driverAt("t1", 1), cfg)
-	l.tell(leishan, dispatch.QueueTold{Trip: "t1"}, cfg)
-	l.tell(leishan, driverAt("t2", 1), cfg)
-	if out := l.tell(leishan, tripTold("t1", 2), cfg); out.dropped != dropNewer {
+	l.tell(leishan, driverAt("t1", 1), cfg, unheeded)
+	l.tell(leishan, dispatch.QueueTold{Trip: "t1"}, cfg, unheeded)
+	l.tell(leishan, driverAt("t2", 1), cfg, unheeded)
+	if out := l.tell(leishan, tripTold("t1", 2), cfg, unheeded); out.dropped != dropNewer {
 		t.Errorf("%+v, want the older notices of t1 dropped", out)
 	}
 	if len(l.loose) != 1 || looseKey(l.loose[0].body).trip != "t2" {
@@ -127,30 +130,30 @@ func TestNothingBeforeTheTruth(t *testing.T) {
 	for _, body := range []dispatch.NoticeBody{tripTold("t", 1), driverAt("t", 1), dispatch.OfferTold{}, dispatch.OfferGone{}, dispatch.DutyTold{}, dispatch.QueueTold{}} {
 		for _, state := range []truthState{truthLater, truthWanted} {
 			l.truth = state
-			if out := l.tell(leishan, body, cfg); out.dropped != dropEarly {
+			if out := l.tell(leishan, body, cfg, unheeded); out.dropped != dropEarly {
 				t.Errorf("%T before the truth: %+v", body, out)
 			}
 		}
 	}
 	l.truth = truthLater
-	if out := l.tell(leishan, dispatch.Truth{}, cfg); out.dropped != dropUnasked {
+	if out := l.tell(leishan, dispatch.Truth{}, cfg, unheeded); out.dropped != dropUnasked {
 		t.Errorf("a truth before it was asked for: %+v", out)
 	}
 	l.truth = truthWanted
-	if out := l.tell(leishan, dispatch.Truth{}, cfg); out.dropped != "" || out.depth != 1 {
+	if out := l.tell(leishan, dispatch.Truth{}, cfg, unheeded); out.dropped != "" || out.depth != 1 {
 		t.Errorf("the truth: %+v", out)
 	}
-	if out := l.tell(leishan, dispatch.Truth{}, cfg); out.dropped != dropUnasked {
+	if out := l.tell(leishan, dispatch.Truth{}, cfg, unheeded); out.dropped != dropUnasked {
 		t.Errorf("a second truth: %+v", out)
 	}
-	if out := l.tell(leishan, tripTold("t", 1), cfg); out.dropped != "" {
+	if out := l.tell(leishan, tripTold("t", 1), cfg, unheeded); out.dropped != "" {
 		t.Errorf("after the truth: %+v", out)
 	}
 }
 
 func TestAnswersGoToWhoeverAsked(t *testing.T) {
 	l, cfg := laneWorld()
-	if out := l.tell(leishan, dispatch.Done{ID: "c1"}, cfg); out.dropped != dropUnasked {
+	if out := l.tell(leishan, dispatch.Done{ID: "c1"}, cfg, unheeded); out.dropped != dropUnasked {
 		t.Errorf("an answer nobody asked for: %+v", out)
 	}
 	for i := range cfg.MaxWaiting {
@@ -164,10 +167,10 @@ func TestAnswersGoToWhoeverAsked(t *testing.T) {
 	if !l.ask("later", forgetAsked, cfg) {
 		t.Error("a command that was never answered keeps its place for ever")
 	}
-	if out := l.tell(leishan, dispatch.Refused{ID: "c3"}, cfg); out.dropped != "" || out.depth != 1 {
+	if out := l.tell(leishan, dispatch.Refused{ID: "c3"}, cfg, unheeded); out.dropped != "" || out.depth != 1 {
 		t.Errorf("an answer asked for: %+v", out)
 	}
-	if out := l.tell(leishan, dispatch.Refused{ID: "c3"}, cfg); out.dropped != dropUnasked {
+	if out := l.tell(leishan, dispatch.Refused{ID: "c3"}, cfg, unheeded); out.dropped != dropUnasked {
 		t.Errorf("a second answer: %+v", out)
 	}
 	// The same command twice is answered twice.
@@ -175,7 +178,7 @@ func TestAnswersGoToWhoeverAsked(t *testing.T) {
 	l.ask("c", 0, cfg)
 	l.ask("c", 0, cfg)
 	for range 2 {
-		if out := l.tell(leishan, dispatch.Done{ID: "c"}, cfg); out.dropped != "" {
+		if out := l.tell(leishan, dispatch.Done{ID: "c"}, cfg, unheeded); out.dropped != "" {
 			t.Errorf("one of two answers: %+v", out)
 		}
 	}
@@ -187,10 +190,10 @@ func TestAnswersGoToWhoeverAsked(t *testing.T) {
 func TestOneWriterAtATime(t *testing.T) {
 	l, cfg := laneWorld()
 	l.writing = false
-	if out := l.tell(leishan, tripTold("t", 1), cfg); !out.start {
+	if out := l.tell(leishan, tripTold("t", 1), cfg, unheeded); !out.start {
 		t.Fatal("idle lanes start a writer")
 	}
-	if out := l.tell(leishan, tripTold("t", 2), cfg); out.start {
+	if out := l.tell(leishan, tripTold("t", 2), cfg, unheeded); out.start {
 		t.Error("a second writer was started")
 	}
 	if start := l.signal(func(l *lanes) { l.pingDue = true }); start {
@@ -204,7 +207,7 @@ func TestOneWriterAtATime(t *testing.T) {
 	if _, ok := l.next(); ok || l.writing {
 		t.Fatal("the writer did not end")
 	}
-	if out := l.tell(leishan, tripTold("t", 3), cfg); !out.start {
+	if out := l.tell(leishan, tripTold("t", 3), cfg, unheeded); !out.start {
 		t.Error("the lanes did not start a writer again")
 	}
 }
@@ -212,8 +215,8 @@ func TestOneWriterAtATime(t *testing.T) {
 func TestEndOfLanes(t *testing.T) {
 	for _, flush := range []bool{true, false} {
 		l, cfg := laneWorld()
-		l.tell(leishan, tripTold("t", 1), cfg)
-		l.tell(leishan, driverAt("t2", 1), cfg)
+		l.tell(leishan, tripTold("t", 1), cfg, unheeded)
+		l.tell(leishan, driverAt("t2", 1), cfg, unheeded)
 		last := wire.Drain{ComeBackAfterMS: 5}
 		first := false
 		begun := func() { first = true }
@@ -224,7 +227,7 @@ func TestEndOfLanes(t *testing.T) {
 		if l.end(wire.CloseSlow, false, nil, begun); first || l.endsWith() != wire.CloseDrain {
 			t.Error("the end began twice")
 		}
-		if out := l.tell(leishan, tripTold("t", 2), cfg); out.dropped != dropEnding {
+		if out := l.tell(leishan, tripTold("t", 2), cfg, unheeded); out.dropped != dropEnding {
 			t.Errorf("after the end: %+v", out)
 		}
 		var got []string
@@ -286,19 +289,19 @@ func TestNoPositionAfterTheEnd(t *testing.T) {
 		for range rng.IntN(12) {
 			switch rng.IntN(5) {
 			case 0:
-				l.tell(leishan, riding("t1"), cfg)
+				l.tell(leishan, riding("t1"), cfg, unheeded)
 			case 1:
 				l.renewing = true
-				l.tell(leishan, shared, cfg)
+				l.tell(leishan, shared, cfg, unheeded)
 			case 2, 3:
-				l.tell(leishan, driverAt("t1", rng.IntN(9)), cfg)
+				l.tell(leishan, driverAt("t1", rng.IntN(9)), cfg, unheeded)
 			case 4:
 				l.next()
 			}
 		}
-		l.tell(leishan, riding("t2"), cfg)
-		l.tell(leishan, driverAt("t2", 1), cfg)
-		l.tell(leishan, completed, cfg)
+		l.tell(leishan, riding("t2"), cfg, unheeded)
+		l.tell(leishan, driverAt("t2", 1), cfg, unheeded)
+		l.tell(leishan, completed, cfg, unheeded)
 		others := 0
 		for next, ok := l.next(); ok; next, ok = l.next() {
 			views := []dispatch.TripView{}

@@ -107,14 +107,14 @@ func TestRefreshBeforeTheFirstTruth(t *testing.T) {
 func TestTruthOvertakes(t *testing.T) {
 	cfg := DefaultConfig()
 	l := lanes{writing: true, truth: truthTold}
-	l.tell(leishan, driverAt("t1", 1), &cfg)
-	if out := l.tell(leishan, dispatch.Truth{}, &cfg); out.dropped != dropUnasked {
+	l.tell(leishan, driverAt("t1", 1), &cfg, unheeded)
+	if out := l.tell(leishan, dispatch.Truth{}, &cfg, unheeded); out.dropped != dropUnasked {
 		t.Errorf("a truth that nobody wanted: %+v", out)
 	}
 	if !l.renew() {
 		t.Fatal("no use for a newer truth")
 	}
-	if out := l.tell(leishan, dispatch.Truth{}, &cfg); out.dropped != dropNewer {
+	if out := l.tell(leishan, dispatch.Truth{}, &cfg, unheeded); out.dropped != dropNewer {
 		t.Errorf("%+v, want the older position left out", out)
 	}
 	if next, _ := l.next(); next.body == nil || len(l.loose) != 0 {

@@ -69,7 +69,7 @@ func TestTheFirstAnswerIsBuiltInTheNextCorrected(t *testing.T) {
 			}
 		}
 		if c.of(Dropped)+c.of(Failed)+c.of(Strange) > 0 {
-			t.Errorf("trouble: %v", c.seen)
+			t.Errorf("trouble: %v", c.all())
 		}
 	})
 }
@@ -148,7 +148,7 @@ func keepAsking(t *testing.T, r *Router, c *counter, e Event) {
 		travel(t, r, farm(1+n%40), market, byCar)
 		settled(t, r, c)
 		if time.Now().After(limit) {
-			t.Fatalf("no %s: %v", e, c.seen)
+			t.Fatalf("no %s: %v", e, c.all())
 		}
 	}
 }
@@ -302,8 +302,8 @@ func TestShortDrivesAreLeftAlone(t *testing.T) {
 	r, c := start(t, s, OSRM, nil)
 	near := geo.Point{Lat: market.Lat + 0.001, Lon: market.Lon}
 	travel(t, r, near, market, byCar)
-	if len(c.seen) > 0 {
-		t.Errorf("counted %v", c.seen)
+	if len(c.all()) > 0 {
+		t.Errorf("counted %v", c.all())
 	}
 }
 
@@ -345,7 +345,7 @@ func TestManyAtOnce(t *testing.T) {
 	if n := r.cache.len(); n > 50 {
 		t.Errorf("%d corrections are kept in a cache of 50", n)
 	}
-	t.Log(c.seen)
+	t.Log(c.all())
 }
 
 // TestConfig says what is wrong with each.

@@ -3,6 +3,7 @@ package outside
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -223,6 +224,13 @@ func (c *counter) of(e Event) int {
 	return c.seen[e]
 }
 
+// all returns what has been counted until now.
+func (c *counter) all() map[Event]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.seen)
+}
+
 // await waits until an event has been seen n times.
 func (c *counter) await(t *testing.T, e Event, n int) {
 	t.Helper()
@@ -243,9 +251,7 @@ func (c *counter) until(t *testing.T, what string, is func() bool) {
 		select {
 		case <-more:
 		case <-limit:
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			t.Fatalf("not so after 20 s: %s; events %v", what, c.seen)
+			t.Fatalf("not so after 20 s: %s; events %v", what, c.all())
 		}
 	}
 }
