@@ -403,8 +403,11 @@ func (p *returningPhone) live(ctx context.Context, room chan struct{}, ready fun
 			p.of.connected.Add(-1)
 			_ = p.conn.Close() // it has ended
 		}
-		bound := min(60*time.Second, time.Second<<min(attempt, 6))
-		attempt++
+		bound := time.Second
+		if least == 0 {
+			bound = min(60*time.Second, time.Second<<min(attempt, 6))
+			attempt++
+		}
 		select {
 		case <-time.After(least + rand.N(bound)):
 		case <-ctx.Done():
@@ -413,7 +416,7 @@ func (p *returningPhone) live(ctx context.Context, room chan struct{}, ready fun
 }
 
 // connect connects up to the truth, and the first time up to a trip. When it is turned away
-// it returns the least time to wait.
+// it returns the time that it was given.
 func (p *returningPhone) connect(ctx context.Context, first bool) (least time.Duration, err error) {
 	header := http.Header{}
 	if !p.of.bare {

@@ -20,9 +20,13 @@ const MAX_FIXES = 720, PIECE = 25, FIX_MS = 4_000; // 25 positions fit into a fr
 /** Whether a client comes back after a close with that code. */
 export const comesBack = (code) => !FINAL.has(code) && (code < 4500 || code > 4999);
 
-/** How long to wait before coming back, in ms: full jitter, and what was asked for. */
+/**
+ * How long to wait before coming back, in ms: full jitter and the least wait of the code; or
+ * what the server has drawn for us, and a little.
+ */
 export function backoff(failures, code, drained, random = Math.random) {
-  return random() * Math.min(60_000, 1_000 * 2 ** Math.min(failures, 16)) + Math.max(LEAST[code] ?? 0, drained);
+  if (drained > 0) return drained + random() * 1_000;
+  return random() * Math.min(60_000, 1_000 * 2 ** Math.min(failures, 16)) + (LEAST[code] ?? 0);
 }
 
 export class Cuntong {
@@ -131,7 +135,8 @@ export class Cuntong {
       return this.#o.on('ended', code);
     }
     if (lasted) this.#failures = 0;
-    const wait = backoff(this.#failures++, code, this.#drained, this.#o.random);
+    const wait = backoff(this.#failures, code, this.#drained, this.#o.random);
+    if (this.#drained <= 0) this.#failures++;
     this.#drained = 0;
     this.#o.on('down', { code, wait });
     this.#timer = setTimeout(() => this.#connect(), wait);

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,8 +19,9 @@ import (
 
 // Backoff is how long a client waits before it comes back: evenly drawn between nothing
 // and Base doubled with every attempt that fails, up to Top ("full jitter": M. Brooker,
-// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), and on top of it what
-// the server asked for.
+// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), on top of the least
+// wait of the close code. Where the server has said when, it has drawn that for this client,
+// and only up to Base comes on top: whoever waited for longer would lose his place.
 type Backoff struct {
 	Base, Top time.Duration
 	// Steady is how long a connection has to last for the next wait to begin at Base.
@@ -39,10 +41,21 @@ func (b Backoff) draw(rng *rand.Rand, failures int) time.Duration {
 	return time.Duration(rng.Int64N(int64(bound) + 1))
 }
 
+// wait is how long to wait after an ending, and the failures after it.
+func (b Backoff) wait(rng *rand.Rand, end ending, failures int) (wait time.Duration, after int) {
+	if end.told {
+		return end.least + b.draw(rng, 0), failures
+	}
+	return end.least + b.draw(rng, failures), failures + 1
+}
+
 func cmpOr[T comparable](v, other T) T { return cmp.Or(v, other) }
 
 // maxRetryAfter bounds what a server may ask for.
 const maxRetryAfter = 10 * time.Minute
+
+// placed are the codes of refused upgrades with which the server has drawn when to come.
+var placed = []string{"server_full", "too_many_connect", "draining"}
 
 // ending is how a connection, or an attempt to make one, ended.
 type ending struct {
@@ -50,8 +63,10 @@ type ending struct {
 	code int // of the close; 0: it broke, or never was
 	// lasted is how long the connection was; 0 for an attempt that failed.
 	lasted time.Duration
-	// least is how long to wait at least, on top of the back-off.
+	// least is how long to wait at least, on top of the back-off; told says that the server
+	// has drawn it for this client.
 	least time.Duration
+	told  bool
 	// final: not to come back. stale: not with this token.
 	final, stale bool
 }
@@ -62,7 +77,7 @@ func judge(err error, drained time.Duration) ending {
 	end := ending{err: err}
 	var closed *websocket.CloseError
 	if !errors.As(err, &closed) || closed.Code == websocket.CloseAbnormalClosure {
-		end.least = drained
+		end.least, end.told = drained, drained > 0
 		return end
 	}
 	code := wire.CloseCode(closed.Code)
@@ -77,8 +92,8 @@ func judge(err error, drained time.Duration) ending {
 		end.stale = true
 	case !code.ComeBack():
 		end.final = true
-	default:
-		end.least = max(end.least, drained)
+	case drained > 0:
+		end.least, end.told = drained, true
 	}
 	return end
 }
@@ -98,6 +113,7 @@ func judgeHandshake(resp *http.Response, err error) ending {
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500:
 		if s, bad := strconv.Atoi(resp.Header.Get("Retry-After")); bad == nil && s > 0 {
 			end.least = min(time.Duration(min(s, 3600))*time.Second, maxRetryAfter)
+			end.told = slices.Contains(placed, told.Code)
 		}
 	case told.Code == "token_expired":
 		end.stale = true

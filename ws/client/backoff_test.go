@@ -28,6 +28,28 @@ func TestFullJitterGrowsToItsTop(t *testing.T) {
 	}
 }
 
+// Who has been told when to come back comes then, and waits no longer for having been told twice.
+func TestAPlaceInTheLineIsKept(t *testing.T) {
+	rng, b := rand.New(rand.NewPCG(1, 2)), Backoff{}.complete()
+	place := ending{least: 9 * time.Second, told: true}
+	for failures := range 8 {
+		if wait, after := b.wait(rng, place, failures); wait < 9*time.Second || wait > 10*time.Second || after != failures {
+			t.Errorf("told after %d failures: %v, then %d", failures, wait, after)
+		}
+	}
+	longest := time.Duration(0)
+	for range 100 {
+		wait, after := b.wait(rng, ending{least: 9 * time.Second}, 5)
+		longest = max(longest, wait)
+		if after != 6 || wait < 9*time.Second {
+			t.Fatalf("not told: %v, then %d", wait, after)
+		}
+	}
+	if longest < 20*time.Second {
+		t.Errorf("not told, it waits %v at most", longest)
+	}
+}
+
 // The table of the manual, row by row, and codes that are not in it.
 func TestCloseCodesSayWhetherAndWhenToComeBack(t *testing.T) {
 	for _, info := range wire.CloseCodes() {
@@ -44,8 +66,14 @@ func TestCloseCodesSayWhetherAndWhenToComeBack(t *testing.T) {
 	}
 	drained := judge(&websocket.CloseError{Code: int(wire.CloseDrain)}, 7*time.Second)
 	broken := judge(io.ErrUnexpectedEOF, 7*time.Second)
-	if drained.least != 7*time.Second || broken.least != 7*time.Second || broken.final {
-		t.Errorf("after a drain: %+v, %+v", drained, broken)
+	turned := judge(&websocket.CloseError{Code: int(wire.CloseFull)}, 7*time.Second)
+	for _, end := range []ending{drained, broken, turned} {
+		if end.least != 7*time.Second || !end.told || end.final {
+			t.Errorf("after a drain: %+v", end)
+		}
+	}
+	if end := judge(io.ErrUnexpectedEOF, 0); end.told || end.least != 0 {
+		t.Errorf("broken: %+v", end)
 	}
 }
 
@@ -55,7 +83,8 @@ func TestHandshakeAnswersSayWhetherAndWhenToComeBack(t *testing.T) {
 		body         string
 		final, stale bool
 	}{
-		{503, `{"kind":"unavailable"}`, false, false}, {429, "", false, false}, {502, "<html>", false, false}, {500, "", false, false},
+		{503, `{"kind":"unavailable","code":"unavailable"}`, false, false}, {503, `{"code":"draining"}`, false, false},
+		{503, `{"code":"server_full"}`, false, false}, {503, `{"code":"too_many_connect"}`, false, false}, {429, "", false, false}, {502, "<html>", false, false}, {500, "", false, false},
 		{400, "", true, false}, {401, `{"code":"bad_token"}`, true, false}, {401, `{"code":"token_expired"}`, false, true},
 		{403, "", true, false}, {404, "", true, false}, {426, "", true, false},
 	} {
@@ -63,6 +92,9 @@ func TestHandshakeAnswersSayWhetherAndWhenToComeBack(t *testing.T) {
 		end := judgeHandshake(resp, websocket.ErrBadHandshake)
 		if end.final != c.final || end.stale != c.stale || c.status >= 429 && end.least != 7*time.Second {
 			t.Errorf("%d %s: %+v", c.status, c.body, end)
+		}
+		if ours := c.status == 503 && !strings.Contains(c.body, "kind"); end.told != ours {
+			t.Errorf("%d %s: told %t", c.status, c.body, end.told)
 		}
 	}
 	if end := judgeHandshake(nil, errors.New("refused")); end.final || end.least != 0 {

@@ -42,7 +42,7 @@ func (c *Client) comeAndGo(ctx context.Context) (end ending) {
 			failures = 0
 		}
 		c.mu.Lock()
-		wait = c.cfg.Backoff.draw(c.rng, failures) + end.least
+		wait, failures = c.cfg.Backoff.wait(c.rng, end, failures)
 		event := Event{Kind: Down, Session: c.session, At: time.Now(), Err: end.err, Code: end.code, Wait: wait}
 		if end.lasted == 0 {
 			event.Kind = Failed
@@ -50,7 +50,6 @@ func (c *Client) comeAndGo(ctx context.Context) (end ending) {
 		}
 		c.mu.Unlock()
 		c.tell(ctx, []Event{event})
-		failures++
 	}
 }
 
