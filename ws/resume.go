@@ -147,28 +147,66 @@ func (k *kept) unhold() {
 // has no version follows the truth. The trips are some of the views, in their order.
 func (c *conn) resume(area geo.AreaID, truth *wire.Truth, views []dispatch.TripView, now dispatch.Instant) {
 	who := c.party.Load().actor
-	present := map[dispatch.TripID]bool{}
-	rest := truth.Trips[:0]
-	var follow []told
-	for _, trip := range truth.Trips {
-		for string(views[0].ID) != trip.Trip {
-			views = views[1:]
+	views = viewsOf(truth.Trips, views)
+	ways := make([]string, len(views))
+	present := make(map[dispatch.TripID]bool, len(views))
+	for _, i := range c.kept.heldFirst(area, views) {
+		present[views[i].ID] = true
+		receipt, given := c.receipt(area, &views[i], now)
+		ways[i] = c.kept.retell(area, who, &truth.Trips[i], &views[i])
+		c.hub.metrics.tripTold(ways[i])
+		if ways[i] != tripSame {
+			truth.Trips[i].Receipt = c.sealed(who, receipt, given)
 		}
-		present[views[0].ID] = true
-		receipt, given := c.receipt(area, &views[0], now)
-		way := c.kept.retell(area, who, &trip, &views[0])
-		c.hub.metrics.tripTold(way)
-		if way == tripSame {
-			truth.Same = append(truth.Same, trip.Trip)
-			follow = append(follow, unversioned(who, &trip)...)
-			continue
-		}
-		trip.Receipt = c.sealed(who, receipt, given)
-		rest = append(rest, trip)
 	}
-	truth.Trips = rest
+	follow := nameSame(truth, who, ways)
 	c.kept.holdsOnly(area, present)
 	c.lanes.follow(follow)
+}
+
+// viewsOf leaves the views of those trips, which are some of the views, in their order.
+func viewsOf(trips []wire.Trip, views []dispatch.TripView) []dispatch.TripView {
+	of := make([]dispatch.TripView, 0, len(trips))
+	for _, v := range views {
+		if len(of) < len(trips) && string(v.ID) == trips[len(of)].Trip {
+			of = append(of, v)
+		}
+	}
+	return of
+}
+
+// nameSame moves the trips of a truth that are the same to its list of names, and returns
+// what has no version of them.
+func nameSame(truth *wire.Truth, who dispatch.Actor, ways []string) (follow []told) {
+	rest := truth.Trips[:0]
+	for i, trip := range truth.Trips {
+		if ways[i] != tripSame {
+			rest = append(rest, trip)
+			continue
+		}
+		truth.Same = append(truth.Same, trip.Trip)
+		follow = append(follow, unversioned(who, &trip)...)
+	}
+	truth.Trips = rest
+	return follow
+}
+
+// heldFirst is the order in which the trips of a truth are looked at: first those of which
+// something is held. The others take the places of the oldest, and where there are more trips
+// than places the first new one would push out the next that is held, and that one the next.
+func (k *kept) heldFirst(area geo.AreaID, views []dispatch.TripView) []int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	order := make([]int, 0, len(views))
+	var others []int
+	for i := range views {
+		if t := k.find(area, views[i].ID); t != nil && t.held.version != 0 {
+			order = append(order, i)
+		} else {
+			others = append(others, i)
+		}
+	}
+	return append(order, others...)
 }
 
 // unversioned is what may have changed of a trip without its version.

@@ -487,6 +487,35 @@ func TestTruthNamesWhatIsHeld(t *testing.T) {
 	}
 }
 
+// Who has more trips than a connection remembers is told the names of those that it holds all
+// the same, wherever in the truth the others stand.
+func TestTruthNamesAllThatFit(t *testing.T) {
+	w := newWorld(t)
+	var views []dispatch.TripView
+	hello := wire.Hello{Lean: true}
+	for i := range keptTrips + 10 {
+		v := fullTrip(dispatch.Parked)
+		v.ID, v.QueuePlace = dispatch.TripID(fmt.Sprint("t", i)), 0
+		views = append(views, v)
+		if i%6 > 0 {
+			hello.Known = append(hello.Known, wire.Held{Trip: string(v.ID), Version: int64(v.Version)})
+		}
+	}
+	w.area.set(func(a *fakeArea) { a.truth = views })
+	p := w.dial(w.token(agent))
+	truth := p.sayHello(hello)
+	if len(hello.Known) != keptTrips || len(truth.Same) != keptTrips || len(truth.Trips) != 10 {
+		t.Errorf("of %d trips %d are held; same %d, in full %d", len(views), len(hello.Known), len(truth.Same), len(truth.Trips))
+	}
+	if !slices.Equal(truth.Same[:3], []string{"t1", "t2", "t3"}) || truth.Trips[0].Trip != "t0" || truth.Trips[1].Trip != "t6" {
+		t.Errorf("not in the order of the trips: same %q, first %s, %s", truth.Same[:3], truth.Trips[0].Trip, truth.Trips[1].Trip)
+	}
+	w.hub.Refresh(leishan)
+	if again := p.want(wire.TypeTruth).Body.(wire.Truth); len(again.Same) != keptTrips || len(again.Trips) != 10 {
+		t.Errorf("again: same %d, in full %d", len(again.Same), len(again.Trips))
+	}
+}
+
 // What a connection has been told it holds: a truth that comes again names it, and what
 // happens comes without its order to who said lean. Who said nothing gets everything whole.
 func TestWhatWasToldIsHeld(t *testing.T) {
