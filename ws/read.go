@@ -164,6 +164,7 @@ func (c *conn) other(p *party, frame []byte, now moment) {
 	}
 	switch b := f.Body.(type) {
 	case wire.Hello:
+		c.refuse(f, wire.Refused{Kind: wire.KindInvalid, Code: wire.CodeUnknownType, Field: "t", Say: "Send hello once: a new one goes on a new connection."}, now)
 		c.finish(wire.CloseProtocol, true)
 	case wire.Ping:
 		c.queued(c.lanes.offer(told{body: wire.Pong{}}, &c.hub.cfg))

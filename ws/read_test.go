@@ -89,6 +89,17 @@ func TestFramesThatEndTheConnection(t *testing.T) {
 	})
 }
 
+// Who says hello twice is told so, and not only sent away.
+func TestSecondHelloIsRefused(t *testing.T) {
+	w := newWorld(t)
+	p := w.connect(driver1)
+	p.send(wire.TypeHello, "", wire.Hello{NowMS: 1})
+	if got := p.want(wire.TypeRefused).Body.(wire.Refused); got.Code != wire.CodeUnknownType || got.Field != "t" {
+		t.Errorf("refused %+v", got)
+	}
+	p.wantClose(wire.CloseProtocol)
+}
+
 // A frame of exactly the limit is read, in one piece or many.
 func TestLargestFrame(t *testing.T) {
 	w := newWorld(t)

@@ -56,7 +56,7 @@ var closeCodes = []CloseInfo{
 	{CloseSlow, "slow", true, time.Second, "You did not read fast enough. Come back; the truth brings you up to date."},
 	{CloseNoHello, "no hello", true, time.Second, "Send hello within 30 s of connecting."},
 	{CloseSilent, "silent", true, 0, "Nothing was heard of you for 60 s, or for 11 s on duty. Come back with the usual back-off."},
-	{CloseFlood, "too many frames", true, 10 * time.Second, "You sent more than the rate allows. Slow down before you come back."},
+	{CloseFlood, "too many frames", true, 10 * time.Second, "You sent more than the rate allows, or a frame took longer than 10 s to come. Slow down before you come back."},
 	{CloseFull, "server full", true, 30 * time.Second, "No room at present, or too many connect at once. Come back after the come_back_after_ms of the drain frame, or later."},
 	{CloseBadToken, "bad token", false, 0, "The token is missing, malformed or not signed by this server. Sign in again."},
 	{CloseProtocol, "protocol broken", false, 0, "Hello was missing or came twice, or too many frames were malformed. This is a mistake in the client."},
