@@ -197,6 +197,18 @@ func (s *shut) lasting(now Instant) (n int) {
 	return n
 }
 
+// newest lists the bars that are not over, the newest first, at most so many.
+func (s *shut) newest(now Instant, most int) []BarView {
+	var bars []BarView
+	for _, b := range s.bars {
+		if !b.over(now) {
+			bars = append(bars, BarView(b))
+		}
+	}
+	slices.SortFunc(bars, func(a, b BarView) int { return cmp.Or(cmp.Compare(b.At, a.At), a.Party.compare(b.Party)) })
+	return bars[:min(len(bars), most)]
+}
+
 // fold changes who is kept out by one fact.
 func (s *shut) fold(at Instant, body FactBody) {
 	switch b := body.(type) {

@@ -207,9 +207,10 @@ type Board struct {
 	Ended   []TripView    // the last trips that ended, newest first; at most BoardRows
 	Drivers []DriverView  // drivers on duty, those last heard of first; at most BoardDrivers
 	Roads   []RoadView    // changes to the roads, by id; at most BoardRows
+	Bars    []BarView     // who is kept out, the newest first; at most BoardRows
 	OnDuty  int
-	Free    int // on duty, free, and heard of within the freshness limit
-	Silent  int // on duty and not heard of within the freshness limit
+	Free    int // on duty, free, and reachable
+	Silent  int // on duty, and not heard of within the freshness limit or without a link
 }
 
 // DriverView is one driver on the board.
@@ -222,6 +223,19 @@ type DriverView struct {
 	// Trust is how far his positions are believed, and Signs are why not fully.
 	Trust TrustBand
 	Signs []Sign
+	// LostAt is when he was last heard of, once the link to his phone is known to be
+	// lost; 0: it is not.
+	LostAt Instant
+	// Unseen: an offer has not reached him since he last said hello.
+	Unseen bool
+}
+
+// BarView is one party who is kept out.
+type BarView struct {
+	Party  Actor
+	Until  Instant // 0: until it is lifted
+	At     Instant // when it began
+	Reason string
 }
 
 // Limits of a Board.

@@ -339,5 +339,16 @@ func boardStory(b Board) string {
 	for _, road := range b.Roads {
 		parts = append(parts, fmt.Sprintf("road %s (in force: %t)", road.Change.ID, road.InForce))
 	}
+	for _, d := range b.Drivers {
+		if d.LostAt != 0 {
+			parts = append(parts, fmt.Sprintf("%s lost since %s", d.ID, clock(d.LostAt)))
+		}
+		if d.Unseen {
+			parts = append(parts, "an offer has not reached "+string(d.ID))
+		}
+	}
+	for _, bar := range b.Bars {
+		parts = append(parts, fmt.Sprintf("%s is kept out", bar.Party.ID))
+	}
 	return fmt.Sprintf("the board: %d on duty, %d free, %d silent; %s", b.OnDuty, b.Free, b.Silent, strings.Join(parts, ", "))
 }

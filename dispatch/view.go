@@ -170,6 +170,7 @@ func (c *Core) makeBoard(now Instant) Board {
 	for _, change := range c.roadChanges()[:min(len(c.changes), BoardRows)] {
 		b.Roads = append(b.Roads, c.roadView(now, change))
 	}
+	b.Bars = c.shut.newest(now, BoardRows)
 	c.countDrivers(now, &b)
 	return b
 }
@@ -190,10 +191,16 @@ func (c *Core) rows(now Instant, trips []*Trip) []TripView {
 // first, then those on duty who are silent, by id.
 func (c *Core) countDrivers(now Instant, b *Board) {
 	b.OnDuty, b.Free, b.Silent = len(c.drivers), c.free.Len(), len(c.drivers)-len(c.fixes)
+	unheard := b.Silent
+	for id, l := range c.links {
+		if l.lost != 0 && c.fixes[id] != nil {
+			b.Silent++
+		}
+	}
 	for f := c.fresh.newest; f != nil && len(b.Drivers) < BoardDrivers; f = f.older {
 		b.Drivers = append(b.Drivers, c.driverView(now, f.Fix.Driver))
 	}
-	if len(b.Drivers) == BoardDrivers || b.Silent == 0 {
+	if len(b.Drivers) == BoardDrivers || unheard == 0 {
 		return
 	}
 	var silent []DriverID
@@ -215,5 +222,8 @@ func (c *Core) driverView(now Instant, id DriverID) DriverView {
 		v.State = c.trips[v.Trip].State
 	}
 	v.Trust, v.Signs = c.bandOf(id), c.trust[id].Signs
+	if l := c.links[id]; l != nil {
+		v.LostAt, v.Unseen = l.lost, l.unheard
+	}
 	return v
 }

@@ -186,6 +186,9 @@ func boardOut(told dispatch.BoardTold, now dispatch.Instant) wire.Board {
 	for _, road := range b.Roads {
 		board.Roads = append(board.Roads, roadOut(road))
 	}
+	for _, bar := range b.Bars {
+		board.Bars = append(board.Bars, wire.Barred{Role: string(bar.Party.Role), ID: bar.Party.ID, Until: int64(bar.Until), At: int64(bar.At), Reason: bar.Reason})
+	}
 	for i, d := range b.Drivers {
 		board.Drivers[i] = boardDriverOut(d, now)
 	}
@@ -194,12 +197,15 @@ func boardOut(told dispatch.BoardTold, now dispatch.Instant) wire.Board {
 
 func boardDriverOut(d dispatch.DriverView, now dispatch.Instant) wire.BoardDriver {
 	out := wire.BoardDriver{ID: string(d.ID), Vehicle: vehicleOut(d.Vehicle), Trip: string(d.Trip),
-		State: string(d.State), Position: fixOrNil(d.Fix, now)}
+		State: string(d.State), Position: fixOrNil(d.Fix, now), LostAt: int64(d.LostAt), Unseen: d.Unseen}
 	if d.Trust != dispatch.TrustFull {
 		out.Trust = string(d.Trust)
 	}
 	for _, sign := range d.Signs {
 		out.Signs = append(out.Signs, string(sign))
+	}
+	if d.Fix != nil {
+		out.LinkMS = d.Fix.LinkMillis
 	}
 	return out
 }

@@ -62,6 +62,8 @@ func TestOffersHideThePeople(t *testing.T) {
 
 func TestOutgoOfTheRest(t *testing.T) {
 	fix := dispatch.Fix{Driver: "d1", Point: geo.Point{Lat: 26.4, Lon: 108}, At: outNow - 2500, AccuracyMeters: 7, HeadingDegrees: 0, SpeedMPS: 3}
+	slow := fix
+	slow.LinkMillis = 1500
 	fixWire := wire.Fix{Lat: 26.4, Lon: 108, Datum: "wgs84", At: int64(outNow) - 2500, AgeMS: 2500,
 		HeadingDeg: wire.Some(0), SpeedMPS: wire.Some(3), AccuracyM: wire.Some(7)}
 	vehicle := wire.Vehicle{ID: string(minibus.ID), Class: "minibus", Seats: 7}
@@ -85,9 +87,11 @@ func TestOutgoOfTheRest(t *testing.T) {
 			wire.ServerFrame{Type: "route", Body: wire.RouteTold{Trip: "t1", Approach: &wire.Way{DistanceM: 11, DurationS: 2, Line: "_p~iF~ps|U"}}}},
 		{operator, dispatch.RoadTold{Road: fullRoad()}, wire.ServerFrame{Type: "road", Body: fullRoadOut}},
 		{operator, dispatch.BoardTold{Matching: &dispatch.MatchingView{P50: 1234 * time.Microsecond, P99: 5 * time.Millisecond, Count: 7}, Board: dispatch.Board{At: 1, Area: leishan, Counts: map[dispatch.State]int{dispatch.Parked: 2}, OnDuty: 3, Free: 2, Silent: 1,
-			Drivers: []dispatch.DriverView{{ID: "d1", Vehicle: minibus, Trip: "t1", State: dispatch.Riding, Fix: &fix}}, Roads: []dispatch.RoadView{fullRoad()}}},
+			Drivers: []dispatch.DriverView{{ID: "d1", Vehicle: minibus, Trip: "t1", State: dispatch.Riding, Fix: &fix}, {ID: "d2", Vehicle: minibus, Fix: &slow, LostAt: 9, Unseen: true}}, Roads: []dispatch.RoadView{fullRoad()},
+			Bars: []dispatch.BarView{{Party: driver1, Until: 8, At: 7, Reason: "why"}, {Party: passenger, At: 6}}}},
 			wire.ServerFrame{Type: "board", Body: wire.Board{At: 1, Area: "leishan", Counts: map[string]int{"parked": 2}, Waiting: []wire.Trip{}, Driving: []wire.Trip{}, Ended: []wire.Trip{},
-				Drivers: []wire.BoardDriver{{ID: "d1", Vehicle: vehicle, Trip: "t1", State: "riding", Position: &fixWire}}, OnDuty: 3, Free: 2, Silent: 1, Roads: []wire.RoadState{fullRoadOut},
+				Drivers: []wire.BoardDriver{{ID: "d1", Vehicle: vehicle, Trip: "t1", State: "riding", Position: &fixWire}, {ID: "d2", Vehicle: vehicle, Position: &fixWire, LinkMS: 1500, LostAt: 9, Unseen: true}}, OnDuty: 3, Free: 2, Silent: 1, Roads: []wire.RoadState{fullRoadOut},
+				Bars:    []wire.Barred{{Role: "driver", ID: driver1.ID, Until: 8, At: 7, Reason: "why"}, {Role: "passenger", ID: passenger.ID, At: 6}},
 				Latency: &wire.Latency{RequestToOfferP50MS: 1.23, RequestToOfferP99MS: 5, Count: 7}}}},
 	} {
 		got, ok := outgo(c.who, c.body, outNow)

@@ -20,13 +20,15 @@ type Board struct {
 	Ended   []Trip        `json:"ended"`
 	Drivers []BoardDriver `json:"drivers"`
 	OnDuty  int           `json:"on_duty"`
-	// Free drivers are on duty, without a trip, and heard of lately.
+	// Free drivers are on duty, without a trip, heard of lately, and within reach.
 	Free int `json:"free"`
-	// Silent drivers are on duty and not heard of lately.
+	// Silent drivers are on duty and not heard of lately, or their links are lost.
 	Silent int `json:"silent"`
 	// Roads are the changes to the roads, by id.
-	Roads   []RoadState `json:"roads,omitzero"`
-	Latency *Latency    `json:"latency,omitzero"`
+	Roads []RoadState `json:"roads,omitzero"`
+	// Bars are the parties who are kept out, the newest first.
+	Bars    []Barred `json:"bars,omitzero"`
+	Latency *Latency `json:"latency,omitzero"`
 }
 
 // BoardDriver is one driver on the board.
@@ -43,6 +45,22 @@ type BoardDriver struct {
 	Signs []string `json:"signs,omitzero"`
 	// LinkMS is the round trip to his phone as last measured.
 	LinkMS int64 `json:"link_ms,omitzero"`
+	// LostAt is when he was last heard of, Unix ms, once the link to his phone is known to
+	// be lost.
+	LostAt int64 `json:"lost_at,omitzero"`
+	// Unseen: an offer has not reached him since he last connected.
+	Unseen bool `json:"unseen,omitzero"`
+}
+
+// Barred is a party who is kept out.
+type Barred struct {
+	Role string `json:"role"`
+	ID   string `json:"id"`
+	// Until is Unix ms; absent: until lifted.
+	Until int64 `json:"until,omitzero"`
+	// At is when it began, Unix ms.
+	At     int64  `json:"at"`
+	Reason string `json:"reason"`
 }
 
 // How far a driver's positions are believed, when not fully.

@@ -252,7 +252,7 @@ func TestManualFields(t *testing.T) {
 	}
 	for title, body := range map[string]any{
 		"place (server)": PlaceOut{}, "leg": Leg{}, "fix": Fix{}, "vehicle": Vehicle{}, "stop": Stop{}, "party": Party{}, "traveller (server)": Traveller{},
-		"trip driver": TripDriver{}, "queue place": QueuePlace{}, "ended": Ended{}, "board driver": BoardDriver{}, "latency": Latency{},
+		"trip driver": TripDriver{}, "queue place": QueuePlace{}, "ended": Ended{}, "board driver": BoardDriver{}, "barred": Barred{}, "latency": Latency{},
 		"nearby cell": NearbyCell{}, "extent": Extent{}, "way": Way{},
 	} {
 		check("object/"+title, reflect.TypeOf(body), false)

@@ -141,7 +141,8 @@ func addPBObjects(add func(any, string)) {
 		daily 11, note 12`)
 	add(Extent{}, "segments 1, length_m 2, names 3")
 	add(RoadState{}, "change 1, extent 2, in_force 3")
-	add(BoardDriver{}, "id 1, vehicle 2, trip 3, state 4 State, position 5, trust 6 Trust, signs 7, link_ms 8")
+	add(BoardDriver{}, "id 1, vehicle 2, trip 3, state 4 State, position 5, trust 6 Trust, signs 7, link_ms 8, lost_at 9, unseen 10")
+	add(Barred{}, "role 1 Role, id 2, until 3, at 4, reason 5")
 	add(Latency{}, "request_to_offer_p50_ms 1 thousandths, request_to_offer_p99_ms 2 thousandths, count 3")
 	add(Way{}, "distance_m 1, duration_s 2, line 3")
 	add(Place{}, "village 1, stop 2, lat 3 e6, lon 4 e6, datum 5 Datum, name 6, note 7")
@@ -150,7 +151,7 @@ func addPBObjects(add func(any, string)) {
 
 // addPBServer adds what the server sends and is not within another message.
 func addPBServer(add func(any, string)) {
-	add(Board{}, `at 1, area 2, counts 3, waiting 4, driving 5, ended 6, drivers 7, on_duty 8, free 9, silent 10, roads 11, latency 12`)
+	add(Board{}, `at 1, area 2, counts 3, waiting 4, driving 5, ended 6, drivers 7, on_duty 8, free 9, silent 10, roads 11, latency 12, bars 13`)
 	add(Welcome{}, "session 1, role 2 Role, id 3, area 4, server_time 5, heartbeat_s 6, max_frame_bytes 7, protocol 8 implied")
 	add(Truth{}, "at 1, trips 2, same 3, duty 4, offer 5")
 	add(Done{}, "trip 1, version 2, state 3 State")

@@ -97,7 +97,7 @@ func TestTags(t *testing.T) {
 	for _, s := range serverTypes {
 		check(s.body)
 	}
-	for _, body := range []any{Place{}, Traveller{}, PlaceOut{}, Fix{}, Leg{}, Vehicle{}, Stop{}, Party{}, TripDriver{}, QueuePlace{}, Ended{}, BoardDriver{}, Latency{}, Stretch{}, Hours{}, Extent{}, Way{}, Held{}, TrackFix{}, NearbyCell{}} {
+	for _, body := range []any{Place{}, Traveller{}, PlaceOut{}, Fix{}, Leg{}, Vehicle{}, Stop{}, Party{}, TripDriver{}, QueuePlace{}, Ended{}, BoardDriver{}, Barred{}, Latency{}, Stretch{}, Hours{}, Extent{}, Way{}, Held{}, TrackFix{}, NearbyCell{}} {
 		check(reflect.TypeOf(body))
 	}
 }

@@ -5869,6 +5869,7 @@ type Board struct {
 	Silent        int64                  `protobuf:"varint,10,opt,name=silent,proto3" json:"silent,omitempty"`
 	Roads         []*RoadState           `protobuf:"bytes,11,rep,name=roads,proto3" json:"roads,omitempty"`
 	Latency       *Latency               `protobuf:"bytes,12,opt,name=latency,proto3" json:"latency,omitempty"`
+	Bars          []*Barred              `protobuf:"bytes,13,rep,name=bars,proto3" json:"bars,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5987,6 +5988,97 @@ func (x *Board) GetLatency() *Latency {
 	return nil
 }
 
+func (x *Board) GetBars() []*Barred {
+	if x != nil {
+		return x.Bars
+	}
+	return nil
+}
+
+type Barred struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Role          Role                   `protobuf:"varint,1,opt,name=role,proto3,enum=cuntong.v1.Role" json:"role,omitempty"`
+	RoleText      string                 `protobuf:"bytes,101,opt,name=role_text,json=roleText,proto3" json:"role_text,omitempty"` // a word that is not in Role
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"` // Unix ms; absent: until it is lifted
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`       // Unix ms
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Barred) Reset() {
+	*x = Barred{}
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Barred) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Barred) ProtoMessage() {}
+
+func (x *Barred) ProtoReflect() protoreflect.Message {
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Barred.ProtoReflect.Descriptor instead.
+func (*Barred) Descriptor() ([]byte, []int) {
+	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *Barred) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *Barred) GetRoleText() string {
+	if x != nil {
+		return x.RoleText
+	}
+	return ""
+}
+
+func (x *Barred) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Barred) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Barred) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Barred) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type BoardDriver struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -5999,13 +6091,15 @@ type BoardDriver struct {
 	TrustText     string                 `protobuf:"bytes,106,opt,name=trust_text,json=trustText,proto3" json:"trust_text,omitempty"` // a word that is not in Trust
 	Signs         []string               `protobuf:"bytes,7,rep,name=signs,proto3" json:"signs,omitempty"`
 	LinkMs        int64                  `protobuf:"varint,8,opt,name=link_ms,json=linkMs,proto3" json:"link_ms,omitempty"`
+	LostAt        int64                  `protobuf:"varint,9,opt,name=lost_at,json=lostAt,proto3" json:"lost_at,omitempty"` // Unix ms
+	Unseen        bool                   `protobuf:"varint,10,opt,name=unseen,proto3" json:"unseen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BoardDriver) Reset() {
 	*x = BoardDriver{}
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[60]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6017,7 +6111,7 @@ func (x *BoardDriver) String() string {
 func (*BoardDriver) ProtoMessage() {}
 
 func (x *BoardDriver) ProtoReflect() protoreflect.Message {
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[60]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6030,7 +6124,7 @@ func (x *BoardDriver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoardDriver.ProtoReflect.Descriptor instead.
 func (*BoardDriver) Descriptor() ([]byte, []int) {
-	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{60}
+	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *BoardDriver) GetId() string {
@@ -6103,6 +6197,20 @@ func (x *BoardDriver) GetLinkMs() int64 {
 	return 0
 }
 
+func (x *BoardDriver) GetLostAt() int64 {
+	if x != nil {
+		return x.LostAt
+	}
+	return 0
+}
+
+func (x *BoardDriver) GetUnseen() bool {
+	if x != nil {
+		return x.Unseen
+	}
+	return false
+}
+
 type Latency struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	RequestToOfferP50Us int64                  `protobuf:"varint,1,opt,name=request_to_offer_p50_us,json=requestToOfferP50Us,proto3" json:"request_to_offer_p50_us,omitempty"` // JSON: request_to_offer_p50_ms; microseconds
@@ -6114,7 +6222,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[61]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6126,7 +6234,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[61]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6139,7 +6247,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{61}
+	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Latency) GetRequestToOfferP50Us() int64 {
@@ -6173,7 +6281,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[62]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6185,7 +6293,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[62]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6198,7 +6306,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{62}
+	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Heartbeat) GetEveryS() int64 {
@@ -6224,7 +6332,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[63]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6344,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[63]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6357,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{63}
+	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Drain) GetComeBackAfterMs() int64 {
@@ -6267,7 +6375,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[64]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6279,7 +6387,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[64]
+	mi := &file_ws_wire_pb_cuntong_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6292,7 +6400,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{64}
+	return file_ws_wire_pb_cuntong_proto_rawDescGZIP(), []int{65}
 }
 
 var File_ws_wire_pb_cuntong_proto protoreflect.FileDescriptor
@@ -6767,7 +6875,7 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"\x05names\x18\x03 \x03(\tR\x05names\"a\n" +
 	"\bLookTold\x12$\n" +
 	"\x04trip\x18\x01 \x01(\v2\x10.cuntong.v1.TripR\x04trip\x12/\n" +
-	"\x06driver\x18\x02 \x01(\v2\x17.cuntong.v1.BoardDriverR\x06driver\"\xf1\x03\n" +
+	"\x06driver\x18\x02 \x01(\v2\x17.cuntong.v1.BoardDriverR\x06driver\"\x99\x04\n" +
 	"\x05Board\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x12\n" +
 	"\x04area\x18\x02 \x01(\tR\x04area\x125\n" +
@@ -6781,10 +6889,18 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"\x06silent\x18\n" +
 	" \x01(\x03R\x06silent\x12+\n" +
 	"\x05roads\x18\v \x03(\v2\x15.cuntong.v1.RoadStateR\x05roads\x12-\n" +
-	"\alatency\x18\f \x01(\v2\x13.cuntong.v1.LatencyR\alatency\x1a9\n" +
+	"\alatency\x18\f \x01(\v2\x13.cuntong.v1.LatencyR\alatency\x12&\n" +
+	"\x04bars\x18\r \x03(\v2\x12.cuntong.v1.BarredR\x04bars\x1a9\n" +
 	"\vCountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xcc\x02\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x99\x01\n" +
+	"\x06Barred\x12$\n" +
+	"\x04role\x18\x01 \x01(\x0e2\x10.cuntong.v1.RoleR\x04role\x12\x1b\n" +
+	"\trole_text\x18e \x01(\tR\broleText\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xfd\x02\n" +
 	"\vBoardDriver\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\avehicle\x18\x02 \x01(\v2\x13.cuntong.v1.VehicleR\avehicle\x12\x12\n" +
@@ -6797,7 +6913,10 @@ const file_ws_wire_pb_cuntong_proto_rawDesc = "" +
 	"\n" +
 	"trust_text\x18j \x01(\tR\ttrustText\x12\x14\n" +
 	"\x05signs\x18\a \x03(\tR\x05signs\x12\x17\n" +
-	"\alink_ms\x18\b \x01(\x03R\x06linkMs\"\x8b\x01\n" +
+	"\alink_ms\x18\b \x01(\x03R\x06linkMs\x12\x17\n" +
+	"\alost_at\x18\t \x01(\x03R\x06lostAt\x12\x16\n" +
+	"\x06unseen\x18\n" +
+	" \x01(\bR\x06unseen\"\x8b\x01\n" +
 	"\aLatency\x124\n" +
 	"\x17request_to_offer_p50_us\x18\x01 \x01(\x03R\x13requestToOfferP50Us\x124\n" +
 	"\x17request_to_offer_p99_us\x18\x02 \x01(\x03R\x13requestToOfferP99Us\x12\x14\n" +
@@ -6902,7 +7021,7 @@ func file_ws_wire_pb_cuntong_proto_rawDescGZIP() []byte {
 }
 
 var file_ws_wire_pb_cuntong_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_ws_wire_pb_cuntong_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_ws_wire_pb_cuntong_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_ws_wire_pb_cuntong_proto_goTypes = []any{
 	(Datum)(0),          // 0: cuntong.v1.Datum
 	(Role)(0),           // 1: cuntong.v1.Role
@@ -6975,12 +7094,13 @@ var file_ws_wire_pb_cuntong_proto_goTypes = []any{
 	(*Extent)(nil),      // 68: cuntong.v1.Extent
 	(*LookTold)(nil),    // 69: cuntong.v1.LookTold
 	(*Board)(nil),       // 70: cuntong.v1.Board
-	(*BoardDriver)(nil), // 71: cuntong.v1.BoardDriver
-	(*Latency)(nil),     // 72: cuntong.v1.Latency
-	(*Heartbeat)(nil),   // 73: cuntong.v1.Heartbeat
-	(*Drain)(nil),       // 74: cuntong.v1.Drain
-	(*Pong)(nil),        // 75: cuntong.v1.Pong
-	nil,                 // 76: cuntong.v1.Board.CountsEntry
+	(*Barred)(nil),      // 71: cuntong.v1.Barred
+	(*BoardDriver)(nil), // 72: cuntong.v1.BoardDriver
+	(*Latency)(nil),     // 73: cuntong.v1.Latency
+	(*Heartbeat)(nil),   // 74: cuntong.v1.Heartbeat
+	(*Drain)(nil),       // 75: cuntong.v1.Drain
+	(*Pong)(nil),        // 76: cuntong.v1.Pong
+	nil,                 // 77: cuntong.v1.Board.CountsEntry
 }
 var file_ws_wire_pb_cuntong_proto_depIdxs = []int32{
 	13,  // 0: cuntong.v1.ClientFrame.position_wgs84:type_name -> cuntong.v1.Position
@@ -7019,13 +7139,13 @@ var file_ws_wire_pb_cuntong_proto_depIdxs = []int32{
 	47,  // 33: cuntong.v1.ServerFrame.refused:type_name -> cuntong.v1.Refused
 	48,  // 34: cuntong.v1.ServerFrame.offer:type_name -> cuntong.v1.Offer
 	49,  // 35: cuntong.v1.ServerFrame.offer_gone:type_name -> cuntong.v1.OfferGone
-	75,  // 36: cuntong.v1.ServerFrame.pong:type_name -> cuntong.v1.Pong
+	76,  // 36: cuntong.v1.ServerFrame.pong:type_name -> cuntong.v1.Pong
 	59,  // 37: cuntong.v1.ServerFrame.queue:type_name -> cuntong.v1.Queue
 	45,  // 38: cuntong.v1.ServerFrame.truth:type_name -> cuntong.v1.Truth
 	44,  // 39: cuntong.v1.ServerFrame.welcome:type_name -> cuntong.v1.Welcome
 	61,  // 40: cuntong.v1.ServerFrame.duty:type_name -> cuntong.v1.DutyState
-	73,  // 41: cuntong.v1.ServerFrame.heartbeat:type_name -> cuntong.v1.Heartbeat
-	74,  // 42: cuntong.v1.ServerFrame.drain:type_name -> cuntong.v1.Drain
+	74,  // 41: cuntong.v1.ServerFrame.heartbeat:type_name -> cuntong.v1.Heartbeat
+	75,  // 42: cuntong.v1.ServerFrame.drain:type_name -> cuntong.v1.Drain
 	63,  // 43: cuntong.v1.ServerFrame.route:type_name -> cuntong.v1.RouteTold
 	65,  // 44: cuntong.v1.ServerFrame.nearby:type_name -> cuntong.v1.NearbyTold
 	67,  // 45: cuntong.v1.ServerFrame.road:type_name -> cuntong.v1.RoadState
@@ -7084,23 +7204,25 @@ var file_ws_wire_pb_cuntong_proto_depIdxs = []int32{
 	31,  // 98: cuntong.v1.RoadState.change:type_name -> cuntong.v1.Road
 	68,  // 99: cuntong.v1.RoadState.extent:type_name -> cuntong.v1.Extent
 	50,  // 100: cuntong.v1.LookTold.trip:type_name -> cuntong.v1.Trip
-	71,  // 101: cuntong.v1.LookTold.driver:type_name -> cuntong.v1.BoardDriver
-	76,  // 102: cuntong.v1.Board.counts:type_name -> cuntong.v1.Board.CountsEntry
+	72,  // 101: cuntong.v1.LookTold.driver:type_name -> cuntong.v1.BoardDriver
+	77,  // 102: cuntong.v1.Board.counts:type_name -> cuntong.v1.Board.CountsEntry
 	50,  // 103: cuntong.v1.Board.waiting:type_name -> cuntong.v1.Trip
 	50,  // 104: cuntong.v1.Board.driving:type_name -> cuntong.v1.Trip
 	50,  // 105: cuntong.v1.Board.ended:type_name -> cuntong.v1.Trip
-	71,  // 106: cuntong.v1.Board.drivers:type_name -> cuntong.v1.BoardDriver
+	72,  // 106: cuntong.v1.Board.drivers:type_name -> cuntong.v1.BoardDriver
 	67,  // 107: cuntong.v1.Board.roads:type_name -> cuntong.v1.RoadState
-	72,  // 108: cuntong.v1.Board.latency:type_name -> cuntong.v1.Latency
-	56,  // 109: cuntong.v1.BoardDriver.vehicle:type_name -> cuntong.v1.Vehicle
-	2,   // 110: cuntong.v1.BoardDriver.state:type_name -> cuntong.v1.State
-	52,  // 111: cuntong.v1.BoardDriver.position:type_name -> cuntong.v1.Fix
-	10,  // 112: cuntong.v1.BoardDriver.trust:type_name -> cuntong.v1.Trust
-	113, // [113:113] is the sub-list for method output_type
-	113, // [113:113] is the sub-list for method input_type
-	113, // [113:113] is the sub-list for extension type_name
-	113, // [113:113] is the sub-list for extension extendee
-	0,   // [0:113] is the sub-list for field type_name
+	73,  // 108: cuntong.v1.Board.latency:type_name -> cuntong.v1.Latency
+	71,  // 109: cuntong.v1.Board.bars:type_name -> cuntong.v1.Barred
+	1,   // 110: cuntong.v1.Barred.role:type_name -> cuntong.v1.Role
+	56,  // 111: cuntong.v1.BoardDriver.vehicle:type_name -> cuntong.v1.Vehicle
+	2,   // 112: cuntong.v1.BoardDriver.state:type_name -> cuntong.v1.State
+	52,  // 113: cuntong.v1.BoardDriver.position:type_name -> cuntong.v1.Fix
+	10,  // 114: cuntong.v1.BoardDriver.trust:type_name -> cuntong.v1.Trust
+	115, // [115:115] is the sub-list for method output_type
+	115, // [115:115] is the sub-list for method input_type
+	115, // [115:115] is the sub-list for extension type_name
+	115, // [115:115] is the sub-list for extension extendee
+	0,   // [0:115] is the sub-list for field type_name
 }
 
 func init() { file_ws_wire_pb_cuntong_proto_init() }
@@ -7176,7 +7298,7 @@ func file_ws_wire_pb_cuntong_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ws_wire_pb_cuntong_proto_rawDesc), len(file_ws_wire_pb_cuntong_proto_rawDesc)),
 			NumEnums:      11,
-			NumMessages:   66,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
