@@ -20,7 +20,7 @@ import (
 // patience bounds every wait on a browser. This machine may be busy with other tests.
 const patience = 30 * time.Second
 
-// tab is one page in a browser of its own, with everything it complained about.
+// tab is one page in a profile of its own, with everything it complained about.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -46,19 +46,48 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-func openTab(t *testing.T) *tab {
-	t.Helper()
+// browser is the one that all tests share: starting it takes two seconds. What a page
+// keeps it keeps in a profile of its own, so that no test finds what another has left.
+var browser struct {
+	once sync.Once
+	ctx  context.Context // static after once
+	stop func()
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if browser.stop != nil {
+		browser.stop()
+	}
+	os.Exit(code)
+}
+
+func startBrowser(path string) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(findChromium(t)),
+		chromedp.ExecPath(path),
 		chromedp.NoSandbox,
 		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-background-networking", true),
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stopAllocator)
+	ctx, stop := chromedp.NewContext(allocator)
+	browser.ctx, browser.stop = ctx, func() { stop(); stopAllocator() }
+	browser.err = chromedp.Do(ctx)
+}
+
+// openTab opens an empty page in a new profile; both are gone when the test ends.
+func openTab(t *testing.T) *tab {
+	t.Helper()
+	path := findChromium(t)
+	browser.once.Do(func() { startBrowser(path) })
+	if browser.err != nil {
+		t.Fatalf("chromium does not start: %v", browser.err)
+	}
 	p := &tab{t: t}
-	ctx, stop := chromedp.NewContext(allocator, chromedp.WithListener(p.listen))
+	ctx, stop := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
 	p.ctx = ctx
 	t.Cleanup(stop)
 	p.do(chromedp.EmulateViewport(1440, 900), enable)

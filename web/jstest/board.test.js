@@ -14,7 +14,8 @@ test('the board of the protocol is read', () => {
   assert.equal(b.waiting[0].booker, 'agent');
   assert.equal(b.driving[0].driver, 'd1');
   assert.equal(b.driving[0].vehicle.plate, '贵H·D0217');
-  assert.deepEqual(b.drivers.map((d) => d.look), ['coming', 'silent']);
+  assert.deepEqual(b.drivers.map((d) => [d.look, d.away, d.lostAt, d.unseen, d.linkMs]), [['coming', false, 0, false, 0], ['silent', true, 1773446436000, true, 2150], ['silent', true, 0, false, 0]]);
+  assert.deepEqual(b.bars, [{ id: 'passenger p99', role: 'passenger', who: 'p99', until: 1773532800000, at: 1773446400000, reason: 'forty orders in an hour, nobody there' }]);
   assert.equal(b.latency.p50, 3.1);
   assert.deepEqual(b.roads, [readRoad(JSON.parse(readFileSync(new URL('../../ws/wire/testdata/server_road.json', import.meta.url))).b)]);
   assert.deepEqual(b.roads[0], {
@@ -23,7 +24,22 @@ test('the board of the protocol is read', () => {
   });
   assert.equal(b.numbers.waiting, 1);
   assert.equal(b.numbers.coming, 1);
-  assert.deepEqual([b.numbers.onDuty, b.numbers.free, b.numbers.busy, b.numbers.silent], [2, 0, 1, 1]);
+  assert.deepEqual([b.numbers.onDuty, b.numbers.free, b.numbers.busy, b.numbers.silent], [3, 0, 1, 2]);
+});
+
+test('who is out of reach does not look free, and who drives keeps his look', () => {
+  const position = { lat: 26, lon: 109, datum: 'wgs84', at: 1, age_ms: 5 };
+  const of = (d) => readBoard({ drivers: [{ id: 'd', position, ...d }] }).drivers[0];
+  assert.deepEqual([of({}).look, of({}).away], ['free', false]);
+  assert.deepEqual([of({ lost_at: 7 }).look, of({ lost_at: 7 }).away], ['silent', true]);
+  assert.deepEqual([of({ lost_at: 7, trip: 't', state: 'riding' }).look, of({ lost_at: 7, trip: 't', state: 'riding' }).away], ['riding', true]);
+  assert.deepEqual([of({ position: undefined, trip: 't', state: 'riding' }).look, of({ position: undefined }).away], ['silent', true]);
+});
+
+test('every sign is read, and no more than there may be', () => {
+  const signs = Array.from({ length: 20 }, (_, i) => `s${i}`);
+  assert.deepEqual(readBoard({ drivers: [{ id: 'd', trust: 'poor', signs: ['teleport', 'teleport', 7, ...signs] }] }).drivers[0].signs, ['teleport', ...signs.slice(0, 5)]);
+  assert.deepEqual(readBoard({ drivers: [{ id: 'd', signs: 'teleport' }] }).drivers[0].signs, []);
 });
 
 test('every state of the protocol has a look', () => {
@@ -38,7 +54,8 @@ test('nothing breaks on what should not be there', () => {
     for (const f of fields) check({ ...golden, [f]: v });
     for (const f of Object.keys(golden.waiting[0])) check({ ...golden, waiting: [{ ...golden.waiting[0], [f]: v }] });
     for (const f of Object.keys(golden.driving[0].driver)) check({ ...golden, driving: [{ ...golden.driving[0], driver: { [f]: v } }] });
-    for (const f of Object.keys(golden.drivers[0])) check({ ...golden, drivers: [{ ...golden.drivers[0], [f]: v }] });
+    for (const f of Object.keys({ ...golden.drivers[0], ...golden.drivers[1] })) check({ ...golden, drivers: [{ ...golden.drivers[1], [f]: v }] });
+    for (const f of Object.keys(golden.bars[0])) check({ ...golden, bars: [{ ...golden.bars[0], [f]: v }] });
     for (const f of Object.keys(golden.roads[0])) check({ ...golden, roads: [{ ...golden.roads[0], [f]: v }] });
     for (const f of ['road', 'where', 'pace', 'max_kg', 'from', 'until', 'note', 'daily']) check({ ...golden, roads: [{ ...golden.roads[0], change: { ...golden.roads[0].change, [f]: v } }] });
     for (const f of Object.keys(golden.roads[0].extent)) check({ ...golden, roads: [{ ...golden.roads[0], extent: { [f]: v } }] });
@@ -54,6 +71,16 @@ function check(b) {
     for (const f of ['id', 'state', 'look', 'driver', 'booker', 'endedBy', 'endedWhy']) assert.equal(typeof t[f], 'string');
     for (const f of ['seats', 'requestedAt', 'since', 'givesUpAt', 'overdue', 'place']) assert.ok(Number.isFinite(t[f]), f);
     for (const p of [t.pickup, t.dropoff]) assert.equal(typeof p.name, 'string');
+  }
+  for (const d of out.drivers) {
+    for (const f of ['id', 'state', 'look', 'trip', 'trust']) assert.equal(typeof d[f], 'string');
+    for (const f of ['lostAt', 'linkMs', 'ageMs', 'accuracy']) assert.ok(Number.isFinite(d[f]), f);
+    for (const f of ['away', 'unseen']) assert.equal(typeof d[f], 'boolean');
+    assert.ok(d.signs.every((s) => typeof s === 'string'));
+  }
+  for (const bar of out.bars) {
+    for (const f of ['id', 'role', 'who', 'reason']) assert.equal(typeof bar[f], 'string');
+    for (const f of ['until', 'at']) assert.ok(Number.isFinite(bar[f]), f);
   }
   for (const r of out.roads) {
     for (const f of ['id', 'note']) assert.equal(typeof r[f], 'string');

@@ -4,6 +4,8 @@
 /** The most rows and drivers that are shown; as many as the server sends. */
 export const MAX_ROWS = 50;
 export const MAX_DRIVERS = 500;
+/** The most signs of a doubted driver. */
+const MAX_SIGNS = 8;
 /** The longest word that is shown. Names on the wire have at most 64 characters; a newer server may differ. */
 export const MAX_TEXT = 200;
 
@@ -31,6 +33,7 @@ export function readBoard(b) {
     area: text(b.area),
     waiting, driving, ended, drivers,
     roads: list(b.roads, MAX_ROWS, readRoad),
+    bars: list(b.bars, MAX_ROWS, readBar),
     numbers: tally(b, at, waiting, ended),
     latency: readLatency(b.latency),
   };
@@ -118,21 +121,40 @@ export function readRoad(r) {
   };
 }
 
-function readDriver(d) {
+/** Reads who is kept out; null when nobody is named. Its id tells a driver from a passenger of the same name. */
+function readBar(b) {
+  const [role, who] = [text(b.role), text(b.id)];
+  if (role === '' || who === '') return null;
+  return { id: `${role} ${who}`, role, who, until: number(b.until, 0), at: number(b.at, 0), reason: text(b.reason) };
+}
+
+/** Reads a driver of a board, or of a close look; null when he has no name. */
+export function readDriver(d) {
   const id = text(d.id);
   if (id === '') return null;
   const fix = readPoint(d.position);
+  const lostAt = Math.max(0, number(d.lost_at, 0));
+  const state = text(d.state);
   return {
     id,
     vehicle: readVehicle(d.vehicle),
     trip: text(d.trip),
-    state: text(d.state),
-    look: fix === null ? 'silent' : text(d.state) === '' ? 'free' : look(d.state),
+    state,
+    look: fix === null || (lostAt > 0 && state === '') ? 'silent' : state === '' ? 'free' : look(state),
+    away: fix === null || lostAt > 0, // nobody can tell him anything
+    lostAt,
+    unseen: d.unseen === true,
+    linkMs: whole(d.link_ms),
     fix,
+    accuracy: fix === null ? 0 : whole(d.position.accuracy_m),
     trust: ['doubtful', 'poor'].includes(d.trust) ? d.trust : '',
-    signs: list(d.signs, 8, text).filter(Boolean),
+    signs: readSigns(d.signs),
     ageMs: fix === null ? 0 : Math.max(0, number(d.position.age_ms, 0)),
   };
+}
+
+function readSigns(v) {
+  return Array.isArray(v) ? [...new Set(v.slice(0, MAX_SIGNS).map(text))].filter(Boolean) : [];
 }
 
 function readVehicle(v) {
