@@ -155,7 +155,7 @@ func (c *Core) foldReclaimed(t *Trip, b TripReclaimed) {
 		c.settle(o.Driver)
 	}
 	t.Driver, t.Vehicle, t.PickupETA, t.Ride, t.Cut = d.ID, d.Vehicle, b.ETA, b.Ride, false
-	t.AssignedAt, t.DeedSeq, t.Taken = b.Since, t.Taken.DeedSeq, nil
+	t.AssignedAt, t.DeedSeq, t.Taken, t.LetGoAt = b.Since, t.Taken.DeedSeq, nil, 0
 	d.Plan = t.plan()
 	c.become(t, Assigned, b.Since, b.Deadline)
 	c.settle(d.ID)

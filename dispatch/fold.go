@@ -284,7 +284,7 @@ func (c *Core) foldAssigned(t *Trip, at Instant, b TripAssigned) {
 		t.Ride = b.Ride
 	}
 	t.Offer, d.Offer = nil, ""
-	t.AssignedAt = at
+	t.AssignedAt, t.LetGoAt = at, 0
 	if t.Taken.from(DriverActor(d.ID)) { // a road had kept him away, and he has accepted again
 		t.Taken = nil
 	}
@@ -302,7 +302,7 @@ func (c *Core) foldReleased(t *Trip, at Instant, b TripReleased) {
 		t.Taken = &Taken{Driver: driver, Since: t.assignedAt(), At: at, ETA: t.PickupETA, Ride: t.Ride, DeedSeq: t.DeedSeq}
 	}
 	t.unassign()
-	t.Driver, t.Vehicle, t.PickupETA, t.Ride, t.Cut = "", Vehicle{}, 0, geo.Leg{}, false
+	t.Driver, t.Vehicle, t.PickupETA, t.Ride, t.Cut, t.LetGoAt = "", Vehicle{}, 0, geo.Leg{}, false, at
 	done := b.at(at)
 	// A trip given back late deserves another try even when its patience is used up.
 	t.Patience = max(t.Patience, at.Add(c.rules.Patience))

@@ -78,6 +78,13 @@ type Actor struct {
 // String returns role:id.
 func (a Actor) String() string { return string(a.Role) + ":" + a.ID }
 
+// ByPhone says whether a is the traveller of a trip who has no account, but a telephone
+// number: he is told what a passenger is told, and can be connected nowhere.
+func (a Actor) ByPhone() bool { return a == byPhone }
+
+// byPhone has no id, so no token names it.
+var byPhone = Actor{Role: RolePassenger}
+
 // Driver returns the driver id of a driver and "" of anybody else.
 func (a Actor) Driver() DriverID {
 	if a.Role != RoleDriver {

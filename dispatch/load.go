@@ -48,6 +48,7 @@ func (e *Engine) resume(ctx context.Context) {
 		e.cfg.Log.Warn("the clock is behind the journal: time goes on from the newest fact", "behind", behind)
 	}
 	e.core.Resume(e.now())
+	e.hand.notices = e.core.tellAgain(e.now()) // told by the first commit, once the lease is confirmed
 	e.warmPositions(ctx)
 	e.publish()
 	e.setReady(nil)

@@ -165,6 +165,7 @@ type TripView struct {
 	QueuePlace   int     // while parked: 1 is next
 	QueueOf      int
 	Overdue      int
+	LetGoAt      Instant // when its last driver was let go, until another accepts
 	GivesUpAt    Instant // while it has no driver
 	EndedBy      Actor
 	EndedWhy     Reason

@@ -225,7 +225,7 @@ func (c *Core) bindAgain(t *Trip, at Instant, b TripRecovered) {
 		c.settle(o.Driver)
 	}
 	c.doneAgain(t, at, b)
-	t.Driver, t.Vehicle, t.PickupETA, t.Cut = d.ID, d.Vehicle, b.ETA, false
+	t.Driver, t.Vehicle, t.PickupETA, t.Cut, t.LetGoAt = d.ID, d.Vehicle, b.ETA, false, 0
 	d.Plan = Plan{{Kind: StopDropoff, Trip: t.ID, Place: t.Order.Dropoff}}
 	if b.State != Riding {
 		d.Plan = slices.Insert(d.Plan, 0, Stop{Kind: StopPickup, Trip: t.ID, Place: t.Order.Pickup})

@@ -16,7 +16,11 @@ func storyOf(out Outcome) string {
 		fmt.Fprintf(&b, "%s fact %d: %s\n", clock(f.At), f.Seq, factStory(f.Body)+doneStory(f.Body))
 	}
 	for _, n := range out.Notices {
-		fmt.Fprintf(&b, "  tell %s: %s\n", n.To.ID, noticeStory(n.Body))
+		to := n.To.ID
+		if n.To.ByPhone() {
+			to = "the number"
+		}
+		fmt.Fprintf(&b, "  tell %s: %s\n", to, noticeStory(n.Body))
 	}
 	for _, l := range out.Letters {
 		fmt.Fprintf(&b, "  letter to %s: %s\n", l.To, letterStory(l.Body))

@@ -1,6 +1,10 @@
 package dispatch
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // bonds is what bound a trip to drivers and to the queue before a fact.
 type bonds struct {
@@ -105,6 +109,9 @@ func (r *run) announce() {
 		for _, who := range t.parties() {
 			r.tell(who, told)
 		}
+		if t.Order.Traveller.byPhone() {
+			r.tell(byPhone, told)
+		}
 		for _, driver := range []DriverID{t.Driver, changed.former} {
 			if driver != "" {
 				r.tell(DriverActor(driver), told)
@@ -130,4 +137,44 @@ func (r *run) announce() {
 			r.tell(who, QueueTold{Trip: t.ID, Place: first + i + 1, Of: len(c.queue)})
 		}
 	}
+}
+
+// byPhone says whether nothing but his telephone reaches the traveller.
+func (t Traveller) byPhone() bool { return t.ID == "" && t.Phone != "" }
+
+// tellAgainFor is how long what travellers were told by telephone is told again by a new writer.
+const tellAgainFor = 10 * time.Minute
+
+// tellAgain is what travellers by telephone may not have been told because the writer
+// before ended between recording and telling: connected parties ask, they cannot. Who
+// passes it on names it as before, so that what they were told is not told twice.
+func (c *Core) tellAgain(now Instant) []Notice {
+	var again []Notice
+	tell := func(t *Trip, at Instant) {
+		if t.Order.Traveller.byPhone() && now.Sub(at) < tellAgainFor {
+			again = append(again, Notice{To: byPhone, Body: TripTold{Trip: c.view(now, t)}})
+		}
+	}
+	for _, entry := range c.deadlines.heap {
+		t := c.trips[entry.trip]
+		switch {
+		case t.State == Assigned:
+			tell(t, max(t.Since, t.PickupETA))
+		case t.State.HasDriver():
+			tell(t, t.Since)
+		default:
+			tell(t, t.LetGoAt)
+		}
+	}
+	for _, id := range slices.Backward(c.ended) {
+		t := c.trips[id]
+		if now.Sub(t.overAt()) >= tellAgainFor {
+			break
+		}
+		tell(t, t.overAt())
+	}
+	slices.SortFunc(again, func(a, b Notice) int {
+		return cmp.Compare(a.Body.(TripTold).Trip.ID, b.Body.(TripTold).Trip.ID)
+	})
+	return again
 }

@@ -138,6 +138,8 @@ func (s *stage) act(words []string) ([]Outcome, error) {
 			return nil
 		})
 		return outs, err
+	case "again": // what a new writer tells those again who have only a telephone
+		return []Outcome{{Notices: s.world.core.tellAgain(s.world.now)}}, nil
 	case "tick":
 		out, err := s.world.step(Tick{})
 		return []Outcome{out}, err
@@ -242,7 +244,7 @@ func (s *stage) command(cmd Command, verb string, rest []string) (Input, error) 
 		return s.books(cmd, rest)
 	case "watches":
 		return Watch{By: who}, nil
-	case "asks": // p1 asks t1 FROM TO SEATS [for TRAVELLER]
+	case "asks": // p1 asks t1 FROM TO SEATS [for TRAVELLER | for-number NUMBER]
 		return s.request(cmd, rest)
 	case "sees": // d1 sees t1/1 [over 3s]: his phone has the offer, on a link with that round trip
 		trip, _, _ := strings.Cut(rest[0], "/")
@@ -343,7 +345,7 @@ func (s *stage) request(cmd Command, rest []string) (Input, error) {
 	to, ok2 := s.places[rest[2]]
 	seats, err := strconv.Atoi(rest[3])
 	if !ok1 || !ok2 || err != nil {
-		return nil, fmt.Errorf("want: WHO asks TRIP FROM TO SEATS [for TRAVELLER]")
+		return nil, fmt.Errorf("want: WHO asks TRIP FROM TO SEATS [for TRAVELLER | for-number NUMBER]")
 	}
 	order := Order{
 		Booker: cmd.By, Channel: ChannelApp, Product: ProductSolo, Load: Load{Seats: seats},
@@ -352,6 +354,9 @@ func (s *stage) request(cmd Command, rest []string) (Input, error) {
 	}
 	if len(rest) == 6 && rest[4] == "for" {
 		order.Channel, order.Traveller.ID = ChannelAgent, rest[5]
+	}
+	if len(rest) == 6 && rest[4] == "for-number" {
+		order.Channel, order.Traveller.Phone = ChannelAgent, rest[5]
 	}
 	return Request{Command: cmd, Trip: TripID(rest[0]), Order: order}, nil
 }

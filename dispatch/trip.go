@@ -170,6 +170,8 @@ type Trip struct {
 	DeedSeq uint64 `json:"deed_seq,omitempty"`
 	// Taken is from whom the server took the trip last, because he was not heard of in time.
 	Taken *Taken `json:"taken,omitempty"`
+	// LetGoAt is when its last driver gave it back or was let go, until another accepts; zero: none was.
+	LetGoAt Instant `json:"let_go_at,omitempty"`
 	// StartCode is what the party tells the driver; empty: it needs none. Missed are the
 	// wrong ones that were given.
 	StartCode string    `json:"start_code,omitempty"`

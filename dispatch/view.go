@@ -29,6 +29,7 @@ func (c *Core) view(now Instant, t *Trip) TripView {
 		Cut:         t.Cut,
 		EndedBy:     t.EndedBy,
 		EndedWhy:    t.EndedWhy,
+		LetGoAt:     t.LetGoAt,
 	}
 	if t.State.Open() && t.State != Riding {
 		v.StartCode = t.StartCode

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,14 +27,16 @@ const (
 	maxWaiting = 1000
 	// workers bounds the requests under way.
 	workers = 4
-	// attempts bounds the tries of one letter.
-	attempts = 6
+	// attempts bounds the tries of one letter: about half an hour of them, if it does not
+	// expire before. Who has no other way to hear that a driver comes outlasts a gateway's restart.
+	attempts = 60
 	// firstWait and lastWait bound the waits between them, which double and are drawn at
 	// random from nothing on ("full jitter").
-	firstWait = time.Second
-	lastWait  = time.Minute
-	// maxTold bounds the trips of which is kept what somebody was last sent, so that the same
-	// state is not sent twice; the oldest is forgotten.
+	firstWait    = time.Second
+	lastWait     = time.Minute
+	maxDoublings = 6
+	// maxTold bounds the parties and trips of which is kept what was last sent, so that the same
+	// is not sent twice; the one that came first is forgotten.
 	maxTold = 10_000
 )
 
@@ -64,8 +67,9 @@ type Hook struct {
 
 	mu      sync.Mutex // guards the following fields
 	waiting []*waiter  // first come first
-	told    map[key]dispatch.State
-	order   []key // of told, oldest first
+	told    map[key]told
+	order   []key        // of told, oldest first
+	busy    map[key]bool // whose letter is under way; at most workers
 }
 
 // waiter is a letter that waits for its next try.
@@ -103,7 +107,7 @@ func New(cfg Config) (*Hook, error) {
 		return nil, errors.New("hook: there is no secret")
 	}
 	cfg.setDefaults()
-	h := &Hook{cfg: cfg, wake: make(chan struct{}, 1), told: map[key]dispatch.State{}}
+	h := &Hook{cfg: cfg, wake: make(chan struct{}, 1), told: map[key]told{}, busy: map[key]bool{}}
 	h.metrics = newMetrics(cfg.Registerer, h.depth)
 	return h, nil
 }
@@ -112,67 +116,76 @@ func New(cfg Config) (*Hook, error) {
 // It does not wait for anything.
 func (h *Hook) Tell(area geo.AreaID, notices []dispatch.Notice) {
 	now := h.cfg.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, n := range notices {
-		if gone, ok := n.Body.(dispatch.OfferGone); ok {
-			h.drop(key{n.To, gone.Trip})
-		}
-		if l, ok := letterOf(area, n, now); ok {
-			h.put(l, n.Body, now)
+		switch b := n.Body.(type) {
+		case dispatch.OfferTold:
+			l := offerLetter(key{area, n.To, b.Offer.Trip}, b.Offer, now)
+			h.put(l, told{id: l.id}, now)
+		case dispatch.OfferGone:
+			h.overtaken(key{area, n.To, b.Trip}, resultExpired)
+		case dispatch.TripTold:
+			h.tellTrip(key{area, n.To, b.Trip.ID}, &b.Trip, now)
 		}
 	}
 }
 
-func (h *Hook) put(l letter, body dispatch.NoticeBody, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if trip, ok := body.(dispatch.TripTold); ok && !h.news(l.key, trip.Trip.State) {
-		return
+func (h *Hook) tellTrip(k key, v *dispatch.TripView, now time.Time) {
+	last := h.told[k]
+	switch l, next := tripLetter(k, v, last, now); next {
+	case told{}:
+		h.overtaken(k, resultReplaced)
+	case last: // no news
+	default:
+		h.put(l, next, now)
 	}
+}
+
+// put has a letter wait, in the place of an older one about the same trip. The caller holds the lock.
+func (h *Hook) put(l letter, is told, now time.Time) {
+	h.note(l.key, is)
+	defer h.signal()
 	w := &waiter{letter: l, due: now}
-	for i, have := range h.waiting {
-		if have.key == l.key {
-			h.metrics.count(resultReplaced)
-			h.waiting[i] = w
-			h.signal()
-			return
-		}
+	if i := h.find(l.key); i >= 0 {
+		h.metrics.count(resultReplaced)
+		h.waiting[i] = w
+		return
 	}
 	if len(h.waiting) >= maxWaiting {
 		h.metrics.count(resultDropped)
-		h.waiting = append(h.waiting[:0], h.waiting[1:]...)
+		h.waiting = slices.Delete(h.waiting, 0, 1)
 	}
 	h.waiting = append(h.waiting, w)
-	h.signal()
 }
 
-// drop takes out a letter that has become untrue.
-func (h *Hook) drop(k key) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i, have := range h.waiting {
-		if have.key == k {
-			h.metrics.count(resultExpired)
-			h.waiting = append(h.waiting[:i], h.waiting[i+1:]...)
-			return
-		}
+// find is where the letter to a party about a trip waits; below 0: none does. The caller holds the lock.
+func (h *Hook) find(k key) int {
+	return slices.IndexFunc(h.waiting, func(w *waiter) bool { return w.key == k })
+}
+
+// overtaken takes out a letter that has become untrue, and remembers that it has if it is
+// on its way. The caller holds the lock.
+func (h *Hook) overtaken(k key, result string) {
+	if _, known := h.told[k]; known {
+		h.told[k] = told{}
+	}
+	if i := h.find(k); i >= 0 {
+		h.metrics.count(result)
+		h.waiting = slices.Delete(h.waiting, i, i+1)
 	}
 }
 
-// news says whether a state is another than the last one that was sent, and notes it.
-func (h *Hook) news(k key, state dispatch.State) bool {
-	last, known := h.told[k]
-	if known && last == state {
-		return false
-	}
-	if !known {
+// note keeps what a party was told. The caller holds the lock.
+func (h *Hook) note(k key, is told) {
+	if _, known := h.told[k]; !known {
 		h.order = append(h.order, k)
 	}
-	h.told[k] = state
-	if len(h.told) > maxTold {
+	h.told[k] = is
+	if len(h.order) > maxTold {
 		delete(h.told, h.order[0])
-		h.order = append(h.order[:0], h.order[1:]...)
+		h.order = slices.Delete(h.order, 0, 1)
 	}
-	return true
 }
 
 func (h *Hook) signal() {
@@ -220,17 +233,22 @@ func (h *Hook) Run(ctx context.Context) error {
 	}
 }
 
-// next takes out a letter that is due, or says how long to wait for one.
+// next takes out a letter that is due, or says how long to wait for one. The letters to
+// one party about one trip go one after the other, or "cancelled" might overtake "assigned".
 func (h *Hook) next() (*waiter, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now, wait := h.cfg.Now(), time.Minute
 	for i, w := range h.waiting {
+		if h.busy[w.key] {
+			continue // whoever is done with the one before wakes us
+		}
 		if left := w.due.Sub(now); left > 0 {
 			wait = min(wait, left)
 			continue
 		}
-		h.waiting = append(h.waiting[:i], h.waiting[i+1:]...)
+		h.waiting = slices.Delete(h.waiting, i, i+1)
+		h.busy[w.key] = true
 		return w, 0
 	}
 	return nil, wait
@@ -238,51 +256,58 @@ func (h *Hook) next() (*waiter, time.Duration) {
 
 // try sends a letter once, and has it wait for another try if that may help.
 func (h *Hook) try(ctx context.Context, w *waiter) {
+	result := h.outcome(ctx, w)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.busy, w.key)
+	h.signal()
+	if result == resultRetried {
+		result = h.putBack(w)
+	}
+	if result != "" {
+		h.metrics.count(result)
+	}
+}
+
+// outcome is what came of one try; empty: the run has ended meanwhile.
+func (h *Hook) outcome(ctx context.Context, w *waiter) string {
 	now := h.cfg.Now()
 	if !now.Before(w.expires) {
-		h.metrics.count(resultExpired)
-		return
+		return resultExpired
 	}
 	w.tries++
-	again, after := h.send(ctx, w, now)
+	result, after := h.send(ctx, w, now)
 	switch {
-	case ctx.Err() != nil || !again:
-		return
+	case ctx.Err() != nil && result != resultSent:
+		return ""
+	case result != resultRetried:
+		return result
 	case w.tries >= attempts:
-		h.metrics.count(resultGivenUp)
-		return
+		return resultGivenUp
 	}
 	w.due = h.cfg.Now().Add(max(h.backOff(w.tries), after))
 	if !w.due.Before(w.expires) {
-		h.metrics.count(resultExpired)
-		return
+		return resultExpired
 	}
-	h.metrics.count(resultRetried)
-	h.putBack(w)
+	return resultRetried
 }
 
-// putBack has a letter wait again, unless a newer one has taken its place.
-func (h *Hook) putBack(w *waiter) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, have := range h.waiting {
-		if have.key == w.key {
-			h.metrics.count(resultReplaced)
-			return
-		}
-	}
-	if len(h.waiting) >= maxWaiting {
-		h.metrics.count(resultDropped)
-		return
+// putBack has a letter wait again, and says what became of it. The caller holds the lock.
+func (h *Hook) putBack(w *waiter) string {
+	switch is, known := h.told[w.key]; {
+	case known && is.id != w.id: // a newer one waits, has been sent, or is not needed
+		return resultReplaced
+	case len(h.waiting) >= maxWaiting:
+		return resultDropped
 	}
 	h.waiting = append(h.waiting, w)
-	h.signal()
+	return resultRetried
 }
 
 // backOff is the wait before the next try: full jitter, as in Marc Brooker, "Exponential
 // Backoff And Jitter" (AWS Architecture Blog, 2015).
 func (h *Hook) backOff(tries int) time.Duration {
-	return time.Duration(h.cfg.Chance() * float64(min(lastWait, firstWait<<(tries-1))))
+	return time.Duration(h.cfg.Chance() * float64(min(lastWait, firstWait<<min(tries-1, maxDoublings))))
 }
 
 // newClient follows no redirects, so that a letter goes where it was meant to go.

@@ -8,9 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,8 +33,12 @@ type gateway struct {
 
 	mu      sync.Mutex // guards the following fields
 	got     []received
-	answers []int // of the next requests; then 204
+	answers []int           // of the next requests; then 204
+	failing dispatch.TripID // whose next request is answered with 500
 	header  http.Header
+
+	// Static. Nil: it answers at once; else it says when a request has come, and waits for leave to answer.
+	came, leave chan struct{}
 }
 
 type received struct {
@@ -51,6 +58,10 @@ func newGateway(t *testing.T) *gateway {
 // ServeHTTP verifies a request as the specification says, with code of its own.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, _ := io.ReadAll(r.Body)
+	if g.came != nil {
+		g.came <- struct{}{}
+		<-g.leave
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id, at, signature := r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), r.Header.Get("webhook-signature")
@@ -70,6 +81,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	g.got = append(g.got, received{id, body})
 	status := http.StatusNoContent
+	if body.Data.Trip == g.failing {
+		status, g.failing = http.StatusInternalServerError, ""
+	}
 	if len(g.answers) > 0 {
 		status, g.answers = g.answers[0], g.answers[1:]
 	}
@@ -135,8 +149,11 @@ func offerTo(d dispatch.Actor, trip dispatch.TripID, left time.Duration) dispatc
 		Until: dispatch.InstantOf(time.Now().Add(left)), Pickup: dispatch.Place{Name: "肇兴 寨门"}, Load: dispatch.Load{Seats: 2}}}}
 }
 
+// since is when everything came to be so that news tells.
+var since = dispatch.InstantOf(time.Now())
+
 func news(to dispatch.Actor, trip dispatch.TripID, v dispatch.Version, s dispatch.State) dispatch.Notice {
-	return dispatch.Notice{To: to, Body: dispatch.TripTold{Trip: dispatch.TripView{ID: trip, Version: v, State: s, Driver: "d1", Vehicle: dispatch.Vehicle{ID: "贵H·D0217"}}}}
+	return dispatch.Notice{To: to, Body: dispatch.TripTold{Trip: dispatch.TripView{ID: trip, Version: v, State: s, Since: since, Driver: "d1", Vehicle: dispatch.Vehicle{ID: "贵H·D0217"}}}}
 }
 
 func TestSentAndSigned(t *testing.T) {
@@ -155,9 +172,13 @@ func TestSentAndSigned(t *testing.T) {
 	h.wants(t, resultSent, 3)
 	types := map[string]string{}
 	for _, r := range g.received() {
-		types[r.id] = r.body.Type
+		to := r.body.Data.To
+		types[fmt.Sprintf("%s %s %s", r.body.Data.Trip, to.Role, to.ID)] = r.body.Type
+		if ok, _ := regexp.MatchString("^msg_[A-Za-z0-9_-]{24}$", r.id); !ok {
+			t.Errorf("a letter is called %q", r.id)
+		}
 	}
-	want := map[string]string{"offer.t1/1.d1": "offer", "trip.t2.3.passenger.p1": "trip.assigned", "trip.t5.6.driver.d1": "trip.cancelled"}
+	want := map[string]string{"t1 driver d1": "offer", "t2 passenger p1": "trip.assigned", "t5 driver d1": "trip.cancelled"}
 	if !cmp.Equal(types, want) {
 		t.Errorf("sent (-got +want):\n%s", cmp.Diff(types, want))
 	}
@@ -180,8 +201,8 @@ func TestTriedAgain(t *testing.T) {
 
 func TestGivenUp(t *testing.T) {
 	g := newGateway(t)
-	g.answers = []int{500, 500, 500, 500, 500, 500, 500, 500}
-	h := start(t, g.server.URL)
+	g.answers = slices.Repeat([]int{500}, attempts+2)
+	h := start(t, g.server.URL, func(cfg *Config) { cfg.Chance = func() float64 { return 0 } })
 	h.Tell("liping", []dispatch.Notice{news(p1, "t1", 3, dispatch.Arrived)})
 	h.wants(t, resultGivenUp, 1)
 	if n := len(g.received()); n != attempts {
@@ -216,6 +237,139 @@ func TestGatewayDown(t *testing.T) {
 	h.wants(t, resultExpired, 2)
 }
 
+// What came later is never told before what was, nor is it after it: a letter waits until the
+// one before it about the same trip is through, and one that fails while it is overtaken is
+// not tried again.
+func TestOneAfterTheOther(t *testing.T) {
+	g := newGateway(t)
+	g.came, g.leave, g.failing = make(chan struct{}, 10), make(chan struct{}), "t1"
+	h := start(t, g.server.URL)
+	h.Tell("liping", []dispatch.Notice{news(p1, "t1", 3, dispatch.Assigned)})
+	<-g.came // the gateway has it, and does not answer yet
+	h.Tell("liping", []dispatch.Notice{news(p1, "t1", 4, dispatch.Cancelled), offerTo(d1, "t2", time.Minute)})
+	<-g.came // the other trip does not wait
+	if got := g.received(); len(got) != 0 {
+		t.Errorf("answered: %v", got)
+	}
+	close(g.leave)
+	h.wants(t, resultReplaced, 1)
+	h.wants(t, resultSent, 2)
+	var types []string
+	for _, r := range g.received() {
+		if r.body.Data.Trip == "t1" {
+			types = append(types, r.body.Type)
+		}
+	}
+	if !slices.Equal(types, []string{"trip.assigned", "trip.cancelled"}) {
+		t.Errorf("of t1 was sent %q", types)
+	}
+}
+
+// An offer that is over while it is on its way is not tried again, and a trip that has no
+// driver any more takes back the word that one comes.
+func TestOvertaken(t *testing.T) {
+	secret, _ := ParseSecret(testSecret)
+	h, err := New(Config{URL: "https://gateway.example.org/", Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := dispatch.Notice{To: d1, Body: dispatch.OfferGone{Trip: "t1", Offer: "t1/1", End: dispatch.OfferUnseen}}
+	h.Tell("liping", []dispatch.Notice{offerTo(d1, "t1", time.Minute)})
+	w, _ := h.next()
+	h.Tell("liping", []dispatch.Notice{gone})
+	if result := h.putBack(w); result != resultReplaced || h.depth() != 0 {
+		t.Errorf("an offer that is gone is %s, %d wait", result, h.depth())
+	}
+	h.Tell("liping", []dispatch.Notice{news(byPhone, "t2", 3, dispatch.Assigned), news(byPhone, "t2", 5, dispatch.Riding)})
+	if h.depth() != 0 {
+		t.Error("who sits in the vehicle is told that it comes")
+	}
+	// The same ids in another area are others.
+	h.Tell("liping", []dispatch.Notice{news(p1, "t3", 3, dispatch.Assigned)})
+	h.Tell("rongjiang", []dispatch.Notice{news(p1, "t3", 3, dispatch.Assigned)})
+	if h.depth() != 2 {
+		t.Errorf("%d letters wait, want 2", h.depth())
+	}
+}
+
+// TestAgain: what a new writer tells again is told by the name that it had.
+func TestAgain(t *testing.T) {
+	g := newGateway(t)
+	again := []dispatch.Notice{news(byPhone, "t1", 3, dispatch.Assigned)}
+	for range 2 {
+		h := start(t, g.server.URL)
+		h.Tell("liping", again)
+		h.Tell("liping", again)
+		h.wants(t, resultSent, 1)
+	}
+	if got := g.received(); len(got) != 2 || got[0].id != got[1].id {
+		t.Errorf("two servers sent %+v", got)
+	}
+}
+
+// Waits grow to a minute and no further, however often a letter is tried.
+func TestBackOff(t *testing.T) {
+	h := &Hook{cfg: Config{Chance: func() float64 { return 1 }}}
+	var total time.Duration
+	for try := 1; try < attempts; try++ {
+		wait := h.backOff(try)
+		if want := min(lastWait, firstWait<<min(try-1, 20)); wait != want {
+			t.Errorf("after try %d comes a wait of %v, want %v", try, wait, want)
+		}
+		total += wait
+	}
+	if total/2 < 25*time.Minute {
+		t.Errorf("a letter is given up after %v in the mean", total/2)
+	}
+}
+
+// What goes wrong is logged without the gateway's address, whose query may hold a key, and
+// without the letter.
+func TestLogsNeitherKeyNorNumber(t *testing.T) {
+	g := newGateway(t)
+	g.answers = []int{400}
+	var text syncBuffer
+	log := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	h := start(t, g.server.URL+"/?key=hush", func(cfg *Config) { cfg.Log = log })
+	n := news(byPhone, "t1", 3, dispatch.Assigned)
+	told := n.Body.(dispatch.TripTold)
+	told.Trip.Order.Traveller.Phone = "13800138000"
+	n.Body = told
+	h.Tell("liping", []dispatch.Notice{n})
+	h.wants(t, resultRefused, 1)
+	g.server.Close()
+	told.Trip.ID = "t2"
+	n.Body = told
+	h.Tell("liping", []dispatch.Notice{n})
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(text.String(), "did not answer") && time.Now().Before(deadline); {
+		<-tick.C
+	}
+	if said := text.String(); !strings.Contains(said, "refuses") || !strings.Contains(said, "did not answer") ||
+		strings.Contains(said, "hush") || strings.Contains(said, "138") {
+		t.Errorf("the log says\n%s", said)
+	}
+}
+
+// syncBuffer is a buffer that several may write to.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 // The bubble has no network: nothing is sent, and what waits is looked at.
 func TestWhatWaitsIsBounded(t *testing.T) {
 	secret, _ := ParseSecret(testSecret)
@@ -244,7 +398,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 			t.Error("an offer that is gone waits")
 		}
 		for i := range maxTold + 10 {
-			h.news(key{p1, dispatch.TripID(fmt.Sprint("x", i))}, dispatch.Assigned)
+			h.note(key{"liping", p1, dispatch.TripID(fmt.Sprint("x", i))}, told{})
 		}
 		if len(h.told) > maxTold || len(h.order) != len(h.told) {
 			t.Errorf("%d and %d are remembered", len(h.told), len(h.order))
@@ -272,25 +426,33 @@ func TestAddressesAndSecrets(t *testing.T) {
 	}
 }
 
-// The example in docs/OPERATING.md is what is sent.
-func TestTheExampleInTheManual(t *testing.T) {
-	manual, err := os.ReadFile("../docs/OPERATING.md")
+// The examples in docs/OPERATING.md are what is sent.
+func TestTheExamplesInTheManual(t *testing.T) {
+	const file = "../docs/OPERATING.md"
+	manual, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(manual), "<!-- example: hook -->\n```text\n")
-	example, _, ok2 := strings.Cut(rest, "```")
-	if !ok || !ok2 {
-		t.Fatal("docs/OPERATING.md shows no example")
+	text, letters := string(manual), storyLetters()
+	for name, l := range map[string]letter{"hook": letters[0], "hook-telephone": letters[1]} {
+		mark := "<!-- example: " + name + " -->\n```text\n"
+		before, rest, ok := strings.Cut(text, mark)
+		example, after, ok2 := strings.Cut(rest, "```")
+		if !ok || !ok2 {
+			t.Fatalf("docs/OPERATING.md shows no example %s", name)
+		}
+		secret, _ := ParseSecret(testSecret)
+		timestamp := fmt.Sprint(storyBegins.Unix())
+		want := fmt.Sprintf("POST /cuntong HTTP/1.1\ncontent-type: application/json\nwebhook-id: %s\nwebhook-timestamp: %s\nwebhook-signature: %s\n\n%s\n",
+			l.id, timestamp, secret.sign(l.id, timestamp, l.write()), l.write())
+		if example != want && !*rewrite {
+			t.Errorf("the manual shows\n%s\nsent is\n%s", example, want)
+		}
+		text = before + mark + want + "```" + after
 	}
-	at := time.Date(2026, 3, 14, 0, 0, 31, 900_000_000, time.UTC)
-	l := offerLetter("liping", d1, dispatch.OfferView{ID: "p17-1/1", Trip: "p17-1", TripVersion: 2, Until: dispatch.InstantOf(at.Add(20 * time.Second)),
-		Pickup: dispatch.Place{Name: "肇兴 寨门"}, Dropoff: dispatch.Place{Name: "黎平 市场"}, Load: dispatch.Load{Seats: 2}}, at)
-	secret, _ := ParseSecret(testSecret)
-	timestamp := fmt.Sprint(at.Unix())
-	want := fmt.Sprintf("POST /cuntong HTTP/1.1\ncontent-type: application/json\nwebhook-id: %s\nwebhook-timestamp: %s\nwebhook-signature: %s\n\n%s\n",
-		l.id, timestamp, secret.sign(l.id, timestamp, l.write()), l.write())
-	if example != want {
-		t.Errorf("the manual shows\n%s\nsent is\n%s", example, want)
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -61,16 +62,15 @@ func (s Secret) sign(id, timestamp string, body []byte) string {
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 64 << 10
 
-// send makes one try. again says whether another may help, and after how long at least
-// the gateway wants it.
-func (h *Hook) send(ctx context.Context, w *waiter, now time.Time) (again bool, after time.Duration) {
+// send makes one try, and says what came of it: sent, refused, or retried if another may
+// help, and after how long at least the gateway wants it.
+func (h *Hook) send(ctx context.Context, w *waiter, now time.Time) (result string, after time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Timeout)
 	defer cancel()
 	body, timestamp := w.write(), strconv.FormatInt(now.Unix(), 10)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.URL, bytes.NewReader(body))
 	if err != nil {
-		h.metrics.count(resultRefused)
-		return false, 0
+		return resultRefused, 0
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "cuntong-hook/1")
@@ -81,22 +81,30 @@ func (h *Hook) send(ctx context.Context, w *waiter, now time.Time) (again bool, 
 	resp, err := h.cfg.Client.Do(req)
 	h.metrics.took.Observe(time.Since(begin).Seconds())
 	if err != nil {
-		h.cfg.Log.Debug("the gateway did not answer", "err", err, "try", w.tries)
-		return true, 0
+		h.cfg.Log.Debug("the gateway did not answer", "err", withoutAddress(err), "try", w.tries)
+		return resultRetried, 0
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // so that the connection can be used again
 	switch {
 	case resp.StatusCode/100 == 2:
-		h.metrics.count(resultSent)
-		return false, 0
+		return resultSent, 0
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After")) // not a number: as if it were not there
-		return true, time.Duration(min(max(0, seconds), 3600)) * time.Second
+		return resultRetried, time.Duration(min(max(0, seconds), 3600)) * time.Second
 	}
-	h.metrics.count(resultRefused)
 	h.cfg.Log.Warn("the gateway refuses a letter", "status", resp.StatusCode, "type", w.body.Type)
-	return false, 0
+	return resultRefused, 0
+}
+
+// withoutAddress is an error of the client without the gateway's address, whose query may
+// hold a key.
+func withoutAddress(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
 }
 
 // Results of letters, as the metric has them.
@@ -106,7 +114,7 @@ const (
 	resultRefused  = "refused"  // by the gateway, for good
 	resultExpired  = "expired"  // of no use any more
 	resultGivenUp  = "given_up" // tried often enough
-	resultReplaced = "replaced" // by a newer one about the same trip
+	resultReplaced = "replaced" // overtaken by what came to be so after it
 	resultDropped  = "dropped"  // too many waited
 )
 

@@ -155,6 +155,9 @@ func (t teller) Tell(notices []dispatch.Notice) {
 			t.hub.shut(t.area, n.To, out)
 			continue
 		}
+		if n.To.ByPhone() {
+			continue
+		}
 		here := false
 		for _, c := range t.hub.directory.find(n.To, room[:0]) {
 			p := c.party.Load()
