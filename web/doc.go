@@ -17,7 +17,11 @@
 //	map.js      the plan: drivers and places, north up
 //	projection.js  from degrees to pixels
 //	marks.js    the shapes that stand for states, in tables and on the plan
+//	roads.js    the roads beneath the plan
+//	changes.js  roads that are closed or slow today, and closing one
+//	desk.js     drivers to watch, a close look, and who is kept out
 //	words.js    every sentence, in English and Chinese
+//	refusals.js the same for the codes of refusals and closes
 //
 // Whatever comes over the wire becomes text, never markup; lists are bounded; a
 // field that the page does not know, or that is not what it should be, is left out.

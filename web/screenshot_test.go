@@ -39,7 +39,7 @@ func TestScreenshot(t *testing.T) {
 	url := *pageURL
 	if url == "" {
 		server := newFakeServer(t, web.Config{County: "黎平县 Liping", Demo: true, OperatorToken: func() (string, error) { return "t", nil }})
-		server.board = newCounty(1, time.Now()).board(120, 12, 38, 50)
+		server.board = watched(newCounty(1, time.Now()).board(200, 12, 38, 50))
 		url = server.url
 	}
 	p := openTab(t)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestScripts runs the tests of the page's scripts, with the server's own table of
-// close codes to hold the client against.
+// close codes to hold the client against, and all of its words.
 func TestScripts(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, append([]string{"--test", "--test-reporter=spec"}, tests...)...)
-	cmd.Env = append(os.Environ(), "CLOSE_CODES="+string(codes))
+	cmd.Env = append(os.Environ(), "CLOSE_CODES="+string(codes), "VOCABULARY="+readVocabulary(t).encode(t))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("node --test: %v\n%s", err, out)

@@ -26,6 +26,7 @@ type fakeServer struct {
 	conn    *websocket.Conn // the newest; guarded by mu, and written to only under it
 	watched chan struct{}   // one for every watch; never closed
 	roads   []wire.Road     // changes asked for; guarded by mu
+	looks   []wire.Look     // asked for; guarded by mu
 	refusal *wire.Refused   // the answer to every command; nil: done; guarded by mu
 	accept  map[string]bool // tokens; nil takes all; static after construction
 }
@@ -103,6 +104,28 @@ func (s *fakeServer) answer(conn *websocket.Conn, frame wire.ClientFrame) bool {
 		s.command(frame.ID, func() {
 			s.board.Roads = slices.DeleteFunc(s.board.Roads, func(r wire.RoadState) bool { return r.Change.Road == b.Road })
 		})
+	case wire.Look:
+		s.looks = append(s.looks, b)
+		s.command(frame.ID, func() {
+			for _, d := range s.board.Drivers {
+				if d.ID == b.Driver {
+					s.write(wire.TypeLook, wire.LookTold{Driver: &d})
+				}
+			}
+			for _, t := range slices.Concat(s.board.Waiting, s.board.Driving, s.board.Ended) {
+				if t.Trip == b.Trip {
+					s.write(wire.TypeLook, wire.LookTold{Trip: &t})
+				}
+			}
+		})
+	case wire.Bar:
+		s.command(frame.ID, func() {
+			s.board.Bars = append([]wire.Barred{{Role: b.Role, ID: b.ID, Until: b.Until, At: time.Now().UnixMilli(), Reason: b.Reason}}, s.board.Bars...)
+		})
+	case wire.LiftBar:
+		s.command(frame.ID, func() {
+			s.board.Bars = slices.DeleteFunc(s.board.Bars, func(bar wire.Barred) bool { return bar.Role == b.Role && bar.ID == b.ID })
+		})
 	case wire.Ping:
 		s.write(wire.TypePong, wire.Pong{})
 	}
@@ -127,6 +150,20 @@ func (s *fakeServer) refuse(with *wire.Refused) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refusal = with
+}
+
+// looked returns the close looks that were asked for.
+func (s *fakeServer) looked() []wire.Look {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.looks)
+}
+
+// barred returns who is kept out.
+func (s *fakeServer) barred() []wire.Barred {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.board.Bars)
 }
 
 // changes returns the changes to the roads that were asked for.

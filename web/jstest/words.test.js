@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { CLOSES, REFUSALS } from '../static/refusals.js';
 import { LANGUAGES, preferred, Words } from '../static/words.js';
 
 const blanks = (s) => [...s.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
@@ -17,6 +18,34 @@ test('both languages have the same words with the same blanks', () => {
   }
 });
 
+// Every word that the server has, from its source: see vocabulary_test.go.
+const server = JSON.parse(process.env.VOCABULARY ?? 'null');
+
+test('every word of the server has one in every language', { skip: server === null && 'run by go test' }, () => {
+  for (const [tag, words] of Object.entries(LANGUAGES)) {
+    const has = (where, key, what) => assert.ok(Object.hasOwn(where, key) && where[key].trim() !== '', `${tag} has no word for the ${what} ${key}`);
+    for (const [kind, names] of Object.entries(server.names)) for (const name of names) has(words, `${kind}.${name}`, kind);
+    for (const code of server.refusals) has(REFUSALS[tag], code, 'refusal');
+    for (const code of server.closes) has(CLOSES[tag], code, 'close');
+  }
+});
+
+test('there is no word for what the server does not have', { skip: server === null && 'run by go test' }, () => {
+  for (const tag of Object.keys(LANGUAGES)) {
+    assert.deepEqual(Object.keys(REFUSALS[tag]).sort(), server.refusals.toSorted());
+    assert.deepEqual(Object.keys(CLOSES[tag]).map(Number), server.closes);
+    for (const [kind, names] of Object.entries(server.names)) {
+      const ours = Object.keys(LANGUAGES[tag]).filter((key) => key.startsWith(`${kind}.`));
+      assert.deepEqual(ours.sort(), names.map((name) => `${kind}.${name}`).sort());
+    }
+  }
+});
+
+test('Chinese is Chinese', () => {
+  for (const words of [REFUSALS, CLOSES]) for (const [key, said] of Object.entries(words['zh-CN'])) assert.match(said, /\p{Script=Han}/u, key);
+  for (const [key, said] of Object.entries(zh)) if (/^(sign|act|state|role|why|class)\./.test(key)) assert.match(said, /\p{Script=Han}/u, key);
+});
+
 test('the skeleton uses words that exist, and says them in English', () => {
   const uses = [...read('index.html').matchAll(/data-word="([^"]+)"[^>]*>([^<]*)</g)];
   assert.ok(uses.length > 20);
@@ -24,13 +53,13 @@ test('the skeleton uses words that exist, and says them in English', () => {
 });
 
 test('the scripts use words that exist', () => {
-  for (const file of ['app.js', 'changes.js', 'page.js', 'map.js', 'words.js']) {
+  for (const file of ['app.js', 'changes.js', 'desk.js', 'page.js', 'map.js', 'words.js']) {
     for (const [, key] of read(file).matchAll(/say\('([\w.]+)'/g)) assert.ok(Object.hasOwn(en, key), `${file}: ${key}`);
   }
 });
 
 test('no word is left over', () => {
-  const page = ['index.html', 'app.js', 'changes.js', 'page.js', 'map.js', 'words.js'].map(read).join('').replaceAll(/^  [\w']+: /gm, '');
+  const page = ['index.html', 'app.js', 'changes.js', 'desk.js', 'page.js', 'map.js', 'words.js'].map(read).join('').replaceAll(/^  [\w']+: /gm, '');
   const parts = /^legend|\./; // put together from a state, a kind or a code
   for (const key of Object.keys(en)) assert.ok(parts.test(key) || page.includes(`'${key}'`) || page.includes(`"${key}"`), key);
 });

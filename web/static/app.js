@@ -3,6 +3,7 @@
 import { readBoard, Villages } from './board.js';
 import { Changes } from './changes.js';
 import { Client } from './client.js';
+import { Desk } from './desk.js';
 import { Focus } from './focus.js';
 import { Plan } from './map.js';
 import { mark } from './marks.js';
@@ -47,6 +48,7 @@ const state = {
   demo: meta('demo') !== undefined,
   demoTries: 0, // demo tokens fetched since the last one that opened the board
   why: '', // the demo gave no token because of this
+  signIn: {}, // why a token has to be given by hand, as Client says it
 };
 
 function serverNow() {
@@ -56,9 +58,10 @@ function serverNow() {
 const client = new Client({
   url: new URL('ws', location.href).href.replace(/^http/, 'ws'),
   token,
-  on: { link, board, road: (b) => changes.told(b) },
+  on: { link, board, road: (b) => changes.told(b), look: (b) => desk.told(b) },
 });
 const changes = new Changes({ words, plan, villages: () => villages.all(), now: serverNow, ask: (type, body) => client.ask(type, body) });
+const desk = new Desk({ words, plan, focus, now: serverNow, ask: (type, body) => client.ask(type, body) });
 
 // A token in the fragment never leaves the browser; it is taken out of the address
 // at once, so that it does not stay in the history either.
@@ -120,12 +123,10 @@ function retryDemo() {
   return true;
 }
 
-const REFUSALS = new Map([[4500, 'tokenBad'], [4503, 'tokenExpired'], [4505, 'tokenArea']]);
-
 function askForToken(detail) {
-  const key = detail.why === 'role' ? 'tokenRole' : REFUSALS.get(detail.code);
   forgetToken();
-  state.signIn = key ?? '';
+  desk.forget();
+  state.signIn = detail;
   showSignIn();
   $('sign-in').hidden = false;
   $('board').hidden = true;
@@ -133,8 +134,9 @@ function askForToken(detail) {
 }
 
 function showSignIn() {
-  const why = state.signIn ? words.say(state.signIn) : state.why ? words.say('noDemoToken', { why: state.why }) : '';
-  put($('sign-in-why'), why);
+  const { why, code = 0 } = state.signIn;
+  const refused = why === 'role' ? words.say('tokenRole') : words.close(code);
+  put($('sign-in-why'), refused || (state.why && words.say('noDemoToken', { why: state.why })));
 }
 
 function board(b) {
@@ -143,6 +145,7 @@ function board(b) {
   page.show(state.board);
   plan.show(state.board, villages.all());
   changes.show(state.board.roads);
+  desk.show(state.board);
   highlight(false);
   showCounty();
   showPlanWords();
@@ -185,8 +188,10 @@ function showMore() {
   const parts = [];
   const lost = state.link !== 'live' && state.link !== 'token';
   if (lost && state.board) parts.push(words.say('asOf', { time: words.time(state.board.at, true) }));
+  if (lost) parts.push(words.close(state.detail.code ?? 0));
   if (state.link === 'waiting') parts.push(words.say('retryIn', { s: Math.max(0, Math.ceil((state.nextTryAt - Date.now()) / 1000)) }));
-  put($('link-more'), parts.join(' · '));
+  put($('link-more'), parts.filter(Boolean).join(' · '));
+  $('link-more').title = $('link-more').textContent;
 }
 
 function showCounty() {
@@ -239,6 +244,7 @@ function showWords() {
   page.tick();
   plan.refresh();
   changes.refresh();
+  desk.refresh();
   highlight(false);
 }
 
@@ -249,6 +255,7 @@ function tick() {
   showMore();
   page.tick();
   changes.tick();
+  desk.tick();
   setTimeout(tick, 1000 - (now % 1000));
 }
 
@@ -268,6 +275,11 @@ function listen() {
   $('card-shut').addEventListener('click', () => {
     focus.pin(null);
     $('plan').focus();
+  });
+  $('card-look').addEventListener('click', () => {
+    const { driver, trip } = focus.resolve(state.board) ?? {};
+    if (driver) desk.open('look driver', driver.id);
+    else if (trip) desk.open('look trip', trip.id);
   });
   addEventListener('keydown', (e) => e.key === 'Escape' && focus.pin(null));
   $('plan').addEventListener('click', () => highlight(true));

@@ -26,14 +26,16 @@ export function readBoard(b) {
   const waiting = list(b.waiting, MAX_ROWS, readTrip);
   const driving = list(b.driving, MAX_ROWS, readTrip);
   const ended = list(b.ended, MAX_ROWS, readTrip);
-  const drivers = list(b.drivers, MAX_DRIVERS, readDriver);
+  const bars = list(b.bars, MAX_ROWS, readBar);
+  const kept = new Set(bars.filter((bar) => bar.role === 'driver').map((bar) => bar.who));
+  const drivers = list(b.drivers, MAX_DRIVERS, readDriver).map((d) => ({ ...d, barred: kept.has(d.id) }));
   const at = number(b.at, 0);
   return {
     at,
     area: text(b.area),
     waiting, driving, ended, drivers,
     roads: list(b.roads, MAX_ROWS, readRoad),
-    bars: list(b.bars, MAX_ROWS, readBar),
+    bars,
     numbers: tally(b, at, waiting, ended),
     latency: readLatency(b.latency),
   };
@@ -66,7 +68,8 @@ function count(counts, state) {
   return Object.hasOwn(counts, state) ? whole(counts[state]) : 0;
 }
 
-function readTrip(t) {
+/** Reads a trip; null when it has no name. */
+export function readTrip(t) {
   const id = text(t.trip);
   if (id === '') return null;
   const driver = object(t.driver);

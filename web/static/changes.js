@@ -3,7 +3,7 @@
 
 import { MAX_ROWS, readRoad, text } from './board.js';
 import { mark, setMark } from './marks.js';
-import { el, put, putName } from './page.js';
+import { el, keepRows, options, put, putName } from './page.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -106,22 +106,8 @@ export class Changes {
   /** Takes the changes of a board. */
   show(roads) {
     this.#roads = roads;
-    const keep = new Set(roads.map((r) => r.id));
-    for (const [id, row] of this.#rows) {
-      if (keep.has(id)) continue;
-      if (row.contains(document.activeElement)) $('road-new').focus();
-      row.remove();
-      this.#rows.delete(id);
-    }
-    for (const r of roads) {
-      const row = this.#rows.get(r.id) ?? this.#make(r.id);
-      if (row !== $('roads').children[this.#place(r.id)]) $('roads').insertBefore(row, $('roads').children[this.#place(r.id)] ?? null);
-    }
+    keepRows($('roads'), this.#rows, roads, (r) => this.#make(r.id), $('road-new'));
     this.tick();
-  }
-
-  #place(id) {
-    return this.#roads.findIndex((r) => r.id === id);
   }
 
   /** What the server says a change concerns. */
@@ -160,7 +146,6 @@ export class Changes {
     const what = el('p', '', el('strong', 'effect', mark('closed'), el('span')), ' ', el('bdi', 'name'), ' ', el('span', 'extent'), ' ', el('span', 'time'), ' ', el('bdi', 'note'));
     const row = el('li', '', what, button);
     row.dataset.road = id;
-    this.#rows.set(id, row);
     return row;
   }
 
@@ -202,6 +187,7 @@ export class Changes {
 
   #open(open) {
     $('road-form').hidden = !open;
+    $('road-form').closest('.panel').classList.toggle('asking', open);
     $('road-new').setAttribute('aria-expanded', String(open));
     $('ground').classList.toggle('picking', open);
     $('pin').hidden = true;
@@ -266,17 +252,4 @@ export class Changes {
     this.#said = said;
     put($('road-said'), said(this.#words));
   }
-}
-
-// Fills a list of choices, keeping what is chosen; usual is chosen at first.
-function options(id, choices, usual) {
-  const select = $(id);
-  const chosen = select.value || String(usual);
-  select.replaceChildren(...choices.map(([value, words]) => {
-    const option = document.createElement('option');
-    option.value = String(value);
-    option.textContent = words;
-    return option;
-  }));
-  select.value = chosen;
 }

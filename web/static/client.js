@@ -37,7 +37,7 @@ const BROKEN = new Set([1003, 1007, 1009]);
 // The least wait before coming back, where the server asks for one.
 const LEAST_WAIT_MS = new Map([[1002, 10_000], [4008, 1000], [4010, 1000], [4013, 10_000], [4014, 30_000]]);
 // What a person can do about a close that does not heal by itself.
-const FATAL = new Map([[4500, 'token'], [4503, 'token'], [4505, 'token'], [4504, 'replaced']]);
+const FATAL = new Map([[4500, 'token'], [4502, 'token'], [4503, 'token'], [4505, 'token'], [4506, 'token'], [4504, 'replaced']]);
 
 /** Says whether to connect again after a close, as the table of close codes has it. */
 export function comeBack(code) {
@@ -166,7 +166,7 @@ export class Receipts {
  *   'broken'    {code, why}          server and page do not understand each other
  *   'off'                            stop() was called
  * on.board(board) with every board, newest only. on.road(body) with what a change to
- * the roads concerns. on.refused(body) with every refusal that answers no command.
+ * the roads concerns. on.look(body) with what a close look shows. on.refused(body) with every refusal that answers no command.
  */
 export class Client {
   #urls; #token; #on; #open; #clock; #random;
@@ -344,6 +344,7 @@ export class Client {
       case 'board': return this.#board(b);
       case 'drain': return void (this.#drainMs = clamp(b.come_back_after_ms, 0, LONGEST_DRAIN_MS));
       case 'road': return this.#on.road?.(b);
+      case 'look': return this.#on.look?.(b);
       case 'done': return void this.#answered(re, { done: b });
       case 'refused': return this.#refused(re, b);
     }

@@ -2,7 +2,7 @@
 // width is corrected by the cosine of the middle latitude. Over a county that is true
 // to well under a hundredth. Roads lie faintly beneath, where the server has them.
 
-import { HOLLOW, SHAPES } from './marks.js';
+import { HOLLOW, SHAPES, STRUCK } from './marks.js';
 import { Projection, roundLength, settle } from './projection.js';
 
 const GLIDE_MS = 1000; // from one board to the next
@@ -11,13 +11,15 @@ const FRAME_MS = 40; // smooth enough, and half of what the screen would take
 const ORDER = ['silent', 'free', 'other', 'done', 'ended', 'waiting', 'asked', 'coming', 'riding'];
 const QUIET = new Set(['silent', 'free']);
 const ROAD_PX = [0.5, 0.8, 1.3, 2]; // by rank
+const SHAPE_PATHS = new Map([...SHAPES].map(([look, d]) => [look, new Path2D(d)]));
+const STRUCK_PATH = new Path2D(STRUCK);
 const REACH_PX = 16; // how near a pointer must come
 
 /** Plan draws the county and says what lies under the pointer. */
 export class Plan {
   #canvas; #ctx; #ground = document.createElement('canvas'); #words; #focus;
   #board = null; #villages = []; #projection = null; #marks = new Map();
-  #found = null; #colours = {}; #font = ''; #em = 16; #width = 0; #height = 0; #ratio = 1;
+  #found = null; #spot = null; #colours = {}; #font = ''; #em = 16; #width = 0; #height = 0; #ratio = 1;
   #glideEnd = 0; #drawn = 0; #asked = false;
   #roads = []; #roadLayer = document.createElement('canvas'); #roadsAs = '';
   #still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -71,11 +73,17 @@ export class Plan {
     this.draw();
   }
 
+  /** Marks where somebody was seen by a close look, {name, point}; null: nowhere. */
+  spot(spot) {
+    this.#spot = spot;
+    this.draw();
+  }
+
   /** Draws everything anew: another language, another theme. */
   refresh() {
     const style = getComputedStyle(this.#canvas);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    for (const name of ['ground', 'grid', 'road', 'ink', 'muted', 'surface', ...SHAPES.keys()]) this.#colours[name] = colour(name);
+    for (const name of ['ground', 'grid', 'road', 'ink', 'muted', 'surface', 'accent', ...SHAPES.keys()]) this.#colours[name] = colour(name);
     this.#font = style.fontFamily;
     this.#em = parseFloat(style.fontSize);
     this.#drawGround();
@@ -134,7 +142,7 @@ export class Plan {
       const old = this.#marks.get(d.id);
       const at = d.fix ?? old?.to;
       if (!at) continue; // silent since before this page was opened: nobody knows where
-      marks.set(d.id, { id: d.id, look: d.look, from: old ? old.now : at, now: at, to: at });
+      marks.set(d.id, { id: d.id, look: d.look, away: d.away, from: old ? old.now : at, now: at, to: at });
     }
     this.#marks = marks;
     this.beyond = this.#projection ? [...marks.values()].filter((m) => !this.#projection.holds(m.to)).length : 0;
@@ -262,10 +270,11 @@ export class Plan {
     this.#paintWaiting(ctx);
     for (const look of ORDER) {
       for (const m of this.#marks.values()) {
-        if (m.look === look) this.#paintMark(ctx, look, this.#projection.pixels(m.now), QUIET.has(look) ? 0.8 : 1);
+        if (m.look === look) this.#paintMark(ctx, look, this.#projection.pixels(m.now), QUIET.has(look) ? 0.8 : 1, m.away);
       }
     }
     this.#paintFound(ctx);
+    this.#paintSpot(ctx);
   }
 
   // A thin line from each driver to where he goes next.
@@ -300,8 +309,8 @@ export class Plan {
     }
   }
 
-  #paintMark(ctx, look, { x, y }, size) {
-    const path = new Path2D(SHAPES.get(look) ?? SHAPES.get('other'));
+  #paintMark(ctx, look, { x, y }, size, away = false) {
+    const path = SHAPE_PATHS.get(look) ?? SHAPE_PATHS.get('other');
     ctx.save();
     ctx.translate(x, y);
     ctx.scale((size * this.#em) / 15, (size * this.#em) / 15);
@@ -309,10 +318,11 @@ export class Plan {
     ctx.strokeStyle = this.#colours.ground;
     ctx.lineWidth = 3;
     ctx.stroke(path);
-    if (HOLLOW.has(look)) {
+    if (away || HOLLOW.has(look)) {
       ctx.strokeStyle = this.#colours[look] || this.#colours.muted;
       ctx.lineWidth = 1.6;
       ctx.stroke(path);
+      if (away && !HOLLOW.has(look)) ctx.stroke(STRUCK_PATH);
     } else {
       ctx.fillStyle = this.#colours[look];
       ctx.fill(path, 'evenodd');
@@ -336,9 +346,22 @@ export class Plan {
     for (const p of stops) this.#paintStop(ctx, p);
     if (m) {
       const at = this.#projection.pixels(m.now);
-      this.#paintMark(ctx, m.look, at, 1.5);
+      this.#paintMark(ctx, m.look, at, 1.5, m.away);
       ring(ctx, at, 13, this.#colours.ink);
     }
+  }
+
+  // Where a close look has found somebody: a cross, which stays while he drives on.
+  #paintSpot(ctx) {
+    if (this.#spot === null) return;
+    const { x, y } = this.#projection.pixels(this.#spot.point);
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = this.#colours.accent;
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) line(ctx, { x: x + 8 * dx, y: y + 8 * dy }, { x: x + 20 * dx, y: y + 20 * dy });
+    ctx.font = `700 ${0.9 * this.#em}px ${this.#font}`;
+    ctx.textBaseline = 'middle';
+    ctx.textAlign = x > this.#width / 2 ? 'right' : 'left';
+    outlined(ctx, brief(this.#spot.name), x + (x > this.#width / 2 ? -14 : 14), y - 14, this.#colours.ground, this.#colours.accent);
   }
 
   #paintStop(ctx, place) {

@@ -8,7 +8,7 @@ export const SHAPES = new Map([
   ['asked', 'M0-6.2L6.2 0L0 6.2L-6.2 0Z'],
   ['coming', 'M0-6L5.6 4.6L-5.6 4.6Z'],
   ['riding', 'M-4.7-4.7H4.7V4.7H-4.7Z'],
-  ['silent', 'M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0Z'],
+  ['silent', 'M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0ZM-6 6L6-6'],
   ['waiting', 'M5.4 0A5.4 5.4 0 1 1-5.4 0A5.4 5.4 0 1 1 5.4 0ZM2.4 0A2.4 2.4 0 1 0-2.4 0A2.4 2.4 0 1 0 2.4 0Z'],
   ['done', 'M-5 .4L-1.6 4L5.2-3.6'],
   ['ended', 'M-4-4L4 4M4-4L-4 4'],
@@ -16,6 +16,9 @@ export const SHAPES = new Map([
   ['closed', 'M6 0A6 6 0 1 1-6 0A6 6 0 1 1 6 0ZM-3.8-1.3V1.3H3.8V-1.3Z'],
   ['slow', 'M0-6.4L6.2 5H-6.2ZM-.9-2.4V1.4H.9V-2.4ZM-.9 2.4V3.9H.9V2.4Z'],
 ]);
+
+/** What strikes through the shape of a driver whom nobody can reach; the shape itself is then hollow. */
+export const STRUCK = 'M-6 6L6-6';
 
 /** Shapes that are lines and not areas. */
 export const HOLLOW = new Set(['silent', 'done', 'ended', 'other']);
@@ -33,10 +36,12 @@ export function mark(look) {
   return svg;
 }
 
-/** Turns a mark into another. */
-export function setMark(svg, look) {
-  if (svg.dataset.look === look) return;
-  svg.dataset.look = look;
-  svg.firstChild.setAttribute('d', SHAPES.get(look) ?? SHAPES.get('other'));
-  svg.classList.toggle('hollow', HOLLOW.has(look));
+/** Turns a mark into another; away: of a driver whom nobody can reach. */
+export function setMark(svg, look, away = false) {
+  const struck = away && !HOLLOW.has(look);
+  const as = struck ? `${look} away` : look;
+  if (svg.dataset.look === as) return;
+  svg.dataset.look = as;
+  svg.firstChild.setAttribute('d', (SHAPES.get(look) ?? SHAPES.get('other')) + (struck ? STRUCK : ''));
+  svg.classList.toggle('hollow', struck || HOLLOW.has(look));
 }

@@ -27,6 +27,51 @@ export function el(tag, cls, ...children) {
   return node;
 }
 
+/**
+ * Keeps rows in step with items, each of which has an id: those that stay are moved and
+ * not made anew, so that the keyboard stays where it is. Where a row goes that has the
+ * keyboard, refuge gets it.
+ */
+export function keepRows(list, rows, items, make, refuge) {
+  const keep = new Set(items.map((item) => item.id));
+  for (const [id, row] of rows) {
+    if (keep.has(id)) continue;
+    if (row.contains(document.activeElement)) refuge.focus();
+    row.remove();
+    rows.delete(id);
+  }
+  items.forEach((item, i) => {
+    const row = rows.get(item.id) ?? make(item);
+    rows.set(item.id, row);
+    if (row !== list.children[i]) list.insertBefore(row, list.children[i] ?? null);
+  });
+}
+
+/** Fills a list of choices, keeping what is chosen; usual is chosen at first. */
+export function options(id, choices, usual) {
+  const select = $(id);
+  const chosen = select.value || String(usual);
+  select.replaceChildren(...choices.map(([value, words]) => {
+    const option = document.createElement('option');
+    option.value = String(value);
+    option.textContent = words;
+    return option;
+  }));
+  select.value = chosen;
+}
+
+/** Says in words that a driver's positions are doubted, and by which signs; '' when they are not. */
+export function doubtOf(driver, words) {
+  if (!driver.trust) return '';
+  const signs = driver.signs.map((sign) => words.name('sign', sign)).join(words.say('comma'));
+  return words.say(driver.trust === 'poor' ? 'cardPoor' : 'cardDoubtful', { signs });
+}
+
+/** Says in words that nobody can reach a driver. */
+export function reachOf(driver, words, now) {
+  return driver.lostAt > 0 ? words.say('noLink', { time: words.span(now - driver.lostAt) }) : words.say('cardSilent');
+}
+
 /** One kind of cell: how it is made, and how it is filled for a row. */
 const cells = {
   place: {
@@ -89,14 +134,15 @@ const cells = {
   },
   state: {
     make: (td) => td.append(el('span', 'chip', mark('other'), el('span')), el('span', 'warn'), el('span', 'soon')),
-    fill(td, t, { words, now }) {
-      setMark(td.firstChild.firstChild, t.look);
+    fill(td, t, { words, now, drivers }) {
+      const driver = drivers.get(t.id);
+      setMark(td.firstChild.firstChild, t.look, driver?.away);
       if (td.dataset.look !== t.look) td.dataset.look = t.look;
       put(td.firstChild.lastChild, words.name('state', t.state));
-      const warning = remark(t, words, now);
+      const warning = remark(t, driver, words, now);
       put(td.childNodes[1], warning);
-      put(td.lastChild, warning === '' ? expected(t, words) : '');
-      td.lastChild.title = td.lastChild.textContent && words.say('expectedAt');
+      put(td.lastChild, warning === '' ? expected(t, driver, words) : '');
+      td.lastChild.title = td.lastChild.textContent && t.look !== 'asked' ? words.say('expectedAt') : '';
     },
   },
 };
@@ -104,20 +150,23 @@ const cells = {
 const GIVING_UP_MS = 10 * 60_000;
 
 // What a dispatcher must not miss: a party about to be given up, a road that is
-// closed ahead, a driver overdue, why a trip came to nothing.
-function remark(t, words, now) {
+// closed ahead, a driver overdue or out of reach, why a trip came to nothing.
+function remark(t, driver, words, now) {
   const left = t.givesUpAt - now;
   if (t.look === 'waiting' && t.givesUpAt > 0 && left < GIVING_UP_MS) return words.say('minutesLeft', { time: words.span(left) });
   if (t.cut) return words.say('cut');
   if ((t.look === 'coming' || t.look === 'riding') && t.overdue > 0) return words.say('overdue');
+  if (driver?.away) return reachOf(driver, words, now);
   if (t.state === 'cancelled' && t.endedBy) {
     return words.say('cancelledBy', { who: words.name('role', t.endedBy), why: words.name('why', t.endedWhy) });
   }
   return '';
 }
 
-// When somebody is expected at the pickup: one on his way, or one who is busy still.
-function expected(t, words) {
+// When somebody is expected at the pickup, one on his way or one who is busy still; or
+// who is being asked.
+function expected(t, driver, words) {
+  if (t.look === 'asked') return driver?.id ?? '';
   return t.eta > 0 && (t.state === 'parked' || t.state === 'assigned') ? words.say('expected', { time: words.time(t.eta) }) : '';
 }
 
@@ -208,7 +257,7 @@ function reveal(row) {
 
 /** Page shows boards. */
 export class Page {
-  #words; #focus; #board = null; #now = () => 0;
+  #words; #focus; #board = null; #drivers = new Map(); #now = () => 0;
   #tables;
 
   /** now() is the server's time, Unix ms. */
@@ -222,6 +271,7 @@ export class Page {
 
   show(board) {
     this.#board = board;
+    this.#drivers = new Map(board.drivers.filter((d) => d.trip !== '').map((d) => [d.trip, d]));
     const [queue, driving, ended] = this.#tables;
     const n = board.numbers;
     queue.show(board.waiting, n.waiting + n.asked, this.#context());
@@ -243,7 +293,7 @@ export class Page {
   }
 
   #context() {
-    return { words: this.#words, now: this.#now() };
+    return { words: this.#words, now: this.#now(), drivers: this.#drivers };
   }
 
   #numbers() {
@@ -269,6 +319,7 @@ export class Page {
   #card(found) {
     $('card').hidden = found === null;
     $('card-shut').hidden = this.#focus.pinned === null;
+    $('card-look').hidden = this.#focus.pinned === null;
     if (found === null) return;
     const { driver, trip } = found;
     const vehicle = driver?.vehicle ?? trip.vehicle;
@@ -278,7 +329,7 @@ export class Page {
     put($('card-state'), this.#stateOf(driver, trip));
     $('card').dataset.look = driver?.look ?? trip.look;
     put($('card-route'), trip ? `\u2068${trip.pickup.name}\u2069 → \u2068${trip.dropoff.name}\u2069` : '');
-    put($('card-more'), [vehicle.plate, kind, seats, this.#heard(driver), this.#doubt(driver)].filter(Boolean).join(' · '));
+    put($('card-more'), [vehicle.plate, kind, seats, this.#heard(driver), ...this.#warnings(driver)].filter(Boolean).join(' · '));
   }
 
   #stateOf(driver, trip) {
@@ -287,10 +338,14 @@ export class Page {
     return this.#words.name('state', trip.state);
   }
 
-  /** Says in words that a driver's positions are doubted, and by which signs. */
-  #doubt(driver) {
-    if (!driver?.trust) return '';
-    return this.#words.say(driver.trust === 'poor' ? 'cardPoor' : 'cardDoubtful', { signs: driver.signs.join(', ') });
+  #warnings(driver) {
+    if (!driver) return [];
+    return [
+      driver.lostAt > 0 && reachOf(driver, this.#words, this.#now()),
+      driver.unseen && this.#words.say('deskUnseen'),
+      driver.barred && this.#words.say('deskBarredDriver'),
+      doubtOf(driver, this.#words),
+    ];
   }
 
   #heard(driver) {

@@ -1,5 +1,8 @@
-// Every sentence of the page, in each language. A test holds the languages against
-// each other: the same words, the same {blanks}.
+// Every sentence of the page, in each language; those for the server's codes are in
+// refusals.js. A test holds the languages against each other: the same words, the same
+// {blanks}.
+
+import { CLOSES, REFUSALS } from './refusals.js';
 
 const en = {
   title: 'Dispatch board',
@@ -26,9 +29,6 @@ const en = {
   signInMake: 'Made on the server with',
   signInGo: 'Open the board',
   token: 'Operator token',
-  tokenBad: 'The server did not accept this token. Paste a new one.',
-  tokenExpired: 'This token has expired. Paste a new one.',
-  tokenArea: 'This token is for an area that is not served here.',
   tokenRole: 'This token is not an operator’s.',
   noDemoToken: 'No demo token: {why}',
 
@@ -111,12 +111,51 @@ const en = {
   roadBadPlace: 'Give a place as two numbers, such as 26.0421, 109.1314.',
   roadLongNote: 'This is too long. Keep it within 200 bytes.',
   roadNoLink: 'There is no connection. It may not have been done: look at the list.',
-  'refused.road_unknown': 'There is no such road there. Move the place, or take a wider circle.',
-  'refused.change_unknown': 'It has been lifted already.',
-  'refused.no_roads': 'This server has no map of roads, so none can be closed.',
-  'refused.roads_full': 'Too many changes hold. Lift some first.',
-  'refused.window_over': 'That time is over.',
-  'refused.not_recording': 'The server cannot record anything now. Try again in a moment.',
+
+  desk: 'To watch',
+  deskEmpty: 'Nobody needs watching.',
+  deskNew: 'Look or bar…',
+  deskWhat: 'What',
+  deskId: 'Whom, by id',
+  deskHint: 'Who looks, at whom and why is recorded.',
+  deskDo: 'Look',
+  deskBar: 'Bar',
+  deskSure: 'Really bar {who}?',
+  deskHour: 'an hour',
+  deskLook: 'Look…',
+  deskLookAt: 'Look closely at {who}',
+  deskWho: 'Say whom.',
+  deskNoReason: 'Say why: it is recorded with your name.',
+  deskLongReason: 'This is too long. Keep it within 200 characters.',
+  deskRecorded: 'Recorded: you looked at {who} at {time}. Why: {why}',
+  deskNothing: 'The server shows nothing.',
+  deskNoFix: 'His present position is not known.',
+  deskAccuracy: '± {n} m',
+  deskLink: 'round trip {time}',
+  deskDriver: 'driver {who}',
+  deskCode: 'start code {code}',
+  deskUnseen: 'an offer has not reached his phone',
+  deskBarred: 'barred',
+  deskBarredDriver: 'barred: he cannot report on his trip',
+  deskIsBarred: 'Barred: {who}, {time}.',
+  deskLifted: 'Let in again: {who}.',
+  deskNoLink: 'There is no connection. It may not have been done: try again.',
+  noLink: 'no link, {time}',
+  comma: ', ',
+
+  'act.look driver': 'Look at a driver',
+  'act.look trip': 'Look at a trip',
+  'act.bar driver': 'Bar a driver',
+  'act.bar passenger': 'Bar a passenger',
+  'act.bar agent': 'Bar a village agent',
+  'act.bar operator': 'Bar an operator',
+
+  'sign.teleport': 'jumps faster than anything drives',
+  'sign.frozen': 'says he drives, and stands still',
+  'sign.copied': 'drives where another did, point by point',
+  'sign.mock': 'the phone says the position is made up',
+  'sign.speed': 'says he is faster than anything drives',
+  'sign.clock': 'the phone’s clock goes wrong',
 
   ended: 'Last ended',
   endedCaption: 'The last trips that ended, newest first',
@@ -213,9 +252,6 @@ const zh = {
   signInMake: '在服务器上用此命令生成',
   signInGo: '打开看板',
   token: '调度员令牌',
-  tokenBad: '服务器不接受此令牌，请粘贴新的令牌。',
-  tokenExpired: '此令牌已过期，请粘贴新的令牌。',
-  tokenArea: '此令牌所属的区域不在本服务器。',
   tokenRole: '此令牌不是调度员令牌。',
   noDemoToken: '无法取得演示令牌：{why}',
 
@@ -298,12 +334,51 @@ const zh = {
   roadBadPlace: '请输入两个数字，例如 26.0421, 109.1314。',
   roadLongNote: '太长，请不要超过 66 个汉字。',
   roadNoLink: '没有连接，可能尚未执行：请查看列表。',
-  'refused.road_unknown': '该处没有这样的道路。请移动地点或扩大范围。',
-  'refused.change_unknown': '已经解除。',
-  'refused.no_roads': '本服务器没有道路数据，无法封闭道路。',
-  'refused.roads_full': '生效的措施太多，请先解除一些。',
-  'refused.window_over': '该时间已过。',
-  'refused.not_recording': '服务器暂时无法记录，请稍后再试。',
+
+  desk: '需要留意',
+  deskEmpty: '没有需要留意的司机。',
+  deskNew: '查看或禁用…',
+  deskWhat: '操作',
+  deskId: '对象（编号）',
+  deskHint: '谁查看了谁、为何查看，都会被记录。',
+  deskDo: '查看',
+  deskBar: '禁用',
+  deskSure: '确定禁用 {who}？',
+  deskHour: '一小时',
+  deskLook: '查看…',
+  deskLookAt: '仔细查看 {who}',
+  deskWho: '请填写对象。',
+  deskNoReason: '请填写原因：原因会与您的名字一起记录。',
+  deskLongReason: '太长，请不要超过 200 个字。',
+  deskRecorded: '已记录：您于 {time} 查看了 {who}。原因：{why}',
+  deskNothing: '服务器没有显示任何内容。',
+  deskNoFix: '目前位置未知。',
+  deskAccuracy: '误差 ± {n} 米',
+  deskLink: '往返 {time}',
+  deskDriver: '司机 {who}',
+  deskCode: '上车码 {code}',
+  deskUnseen: '有派单没有送达他的手机',
+  deskBarred: '已禁用',
+  deskBarredDriver: '已禁用，无法报告行程',
+  deskIsBarred: '已禁用：{who}，{time}。',
+  deskLifted: '已解除禁用：{who}。',
+  deskNoLink: '没有连接，可能尚未执行：请重试。',
+  noLink: '失联 {time}',
+  comma: '、',
+
+  'act.look driver': '查看司机',
+  'act.look trip': '查看订单',
+  'act.bar driver': '禁用司机',
+  'act.bar passenger': '禁用乘客',
+  'act.bar agent': '禁用村代办',
+  'act.bar operator': '禁用调度员',
+
+  'sign.teleport': '位置跳动，快过任何车辆',
+  'sign.frozen': '自称行驶却原地不动',
+  'sign.copied': '轨迹与他人逐点相同',
+  'sign.mock': '手机提示位置是虚拟的',
+  'sign.speed': '自报速度快过任何车辆',
+  'sign.clock': '手机时钟异常',
 
   ended: '最近结束',
   endedCaption: '最近结束的订单，最新的在先',
@@ -410,11 +485,15 @@ export class Words {
 
   /** The sentence for a refusal: ours for a code that we know, else the server's. */
   refusal({ code, say }) {
-    const key = `refused.${code}`;
-    return Object.hasOwn(this.#words, key) ? this.#words[key] : say;
+    return Object.hasOwn(REFUSALS[this.#tag], code) ? REFUSALS[this.#tag][code] : say;
   }
 
-  /** The word for one of a kind ('state', 'role', …); a value without a word of ours stands as it is. */
+  /** Why a connection was closed; '' for a code without words of ours, such as 1006. */
+  close(code) {
+    return Object.hasOwn(CLOSES[this.#tag], code) ? CLOSES[this.#tag][code] : '';
+  }
+
+  /** The word for one of a kind ('state', 'role', 'sign', …); a value without a word of ours stands as it is. */
   name(kind, value) {
     const key = `${kind}.${value}`;
     return Object.hasOwn(this.#words, key) ? this.#words[key] : value.replaceAll('_', ' ');
