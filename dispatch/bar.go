@@ -136,7 +136,8 @@ func (s *shut) against(now Instant, in Hello) (out ShutOut, ok bool) {
 	if b, barred := s.barred(now, in.By); barred {
 		return ShutOut{Why: ShutBarred, Until: b.Until}, true
 	}
-	if was, known := s.signedOut[in.By]; known && in.Issued != 0 && in.Issued <= was.UpTo {
+	// A token that does not say when it was made may be from before: it counts as such.
+	if was, known := s.signedOut[in.By]; known && in.Issued <= was.UpTo {
 		return ShutOut{Why: ShutSignedOut, Only: in.Session}, true
 	}
 	return ShutOut{}, false

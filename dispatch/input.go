@@ -18,7 +18,7 @@ type Hello struct {
 	By Actor
 	// Receipts are what the party was told before, as the hub has verified; at most [MaxReceipts].
 	Receipts []Receipt
-	// Issued is when the token that the party showed was made; 0: not known.
+	// Issued is when the token that the party showed was made; 0: not known, which is before any sign-out.
 	Issued Instant
 	// Session names the connection; empty: none that a newer one could replace.
 	Session string

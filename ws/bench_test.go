@@ -21,6 +21,7 @@ func BenchmarkPosition(b *testing.B) {
 	h := quietHub()
 	c := &conn{hub: h}
 	c.party.Store(newParty(claimsOf(driver1), slotArea{}))
+	c.early.judged.Store(true)
 	frame, err := wire.EncodeClient(wire.TypePosition, "", wire.Position{Lat: 26.512345, Lon: 108.112345, Datum: "wgs84", At: time.Now().UnixMilli(), AccuracyM: wire.Some(6.5)})
 	if err != nil {
 		b.Fatal(err)

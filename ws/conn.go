@@ -57,6 +57,7 @@ type conn struct {
 
 	pulse pulse
 	lanes lanes
+	early early // see there
 	looks looks // see there
 	kept  kept
 }
@@ -176,7 +177,7 @@ func (h *Hub) sayGone(p *party) {
 			if now := c.party.Load(); now.areaID == p.areaID {
 				come = true
 				c.lanes.renew()
-				_ = now.area.Submit(c.hello(now)) // refused: the sweeper asks again
+				_ = c.sayHello(now) // refused: the sweeper asks again
 			}
 		}
 	}
@@ -218,7 +219,11 @@ func (c *conn) put(body any, re string) {
 
 // tell queues a notice of an area. It is called by the engine and must not block.
 func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
-	c.queued(c.lanes.tell(area, body, &c.hub.cfg, c.beats))
+	out := c.lanes.tell(area, body, &c.hub.cfg, c.beats)
+	c.queued(out)
+	if _, ok := body.(dispatch.Truth); ok && out.dropped != dropUnasked && out.dropped != dropEnding {
+		c.letIn()
+	}
 }
 
 // queued does what follows from putting something into the lanes.

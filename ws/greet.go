@@ -83,7 +83,7 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 	h.metrics.connections[p.role].Inc()
 	h.metrics.spoken[c.spoken].Inc()
 	h.connected[p.role].Add(1)
-	for _, old := range h.directory.add(c, p.actor, h.cfg.partyLimit(p.actor.Role)) {
+	for _, old := range h.directory.add(c, p.actor, h.cfg.partyLimit(p.actor.Role)+notLetIn) {
 		old.finish(wire.CloseReplaced, false)
 	}
 	h.log(slog.LevelDebug, "hello", func() []any { return c.logAttrs("client", client, "clock_behind_ms", c.clockBehind) })
@@ -98,7 +98,7 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 		Protocol:      wire.Protocol,
 	}, "")
 	c.lanes.wantTruth()
-	if no := p.area.Submit(c.hello(p)); no != nil {
+	if no := c.sayHello(p); no != nil {
 		// The sweeper asks again until the truth has been told.
 		c.put(refusedBody(no, ""), "")
 	}

@@ -174,8 +174,8 @@ func (s *sweeper) askFor(c *conn, p *party, now moment) {
 // askTruth asks the area for the present truth. It is called by the sweeper.
 func (c *conn) askTruth(p *party, now moment) {
 	c.helloAt = now.up
-	_ = p.area.Submit(c.hello(p)) // refused: a later sweep asks again
-	c.hub.sayGone(p)              // in case it has ended meanwhile
+	_ = c.sayHello(p) // refused: a later sweep asks again
+	c.hub.sayGone(p)  // in case it has ended meanwhile
 }
 
 // ping has the writer send a ping.

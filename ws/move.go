@@ -39,7 +39,7 @@ func (c *conn) moveTo(was *party, id geo.AreaID, area Area) {
 	h := c.hub
 	h.metrics.moved(moveDone)
 	c.lanes.renew()
-	_ = area.Submit(c.hello(&is)) // refused: the sweeper asks again
+	_ = c.sayHello(&is) // refused: the sweeper asks again
 	h.sayGone(was)
 	h.sayGone(&is) // in case it has ended meanwhile
 }

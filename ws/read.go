@@ -128,7 +128,7 @@ func (c *conn) position(p *party, pos *wire.Position, err error, now moment) {
 		c.refuse(wire.ClientFrame{}, refusedBody(refusePoint(err), ""), now)
 		return
 	}
-	p.slot.Put(fix)
+	c.putFix(p, fix)
 }
 
 // fix is a position in the server's terms: WGS-84, and the server's clock.
@@ -209,7 +209,7 @@ func (c *conn) command(p *party, f wire.ClientFrame, now moment) {
 	}
 	no = c.wantsToLook(f, now)
 	if no == nil {
-		no = p.area.Submit(in)
+		no = c.submit(p, asks{in, f, awaited})
 	}
 	if no != nil {
 		c.lanes.unask(awaited)

@@ -316,6 +316,7 @@ func TestPositionAllocatesNothing(t *testing.T) {
 	c := &conn{hub: h}
 	p := newParty(claimsOf(driver1), slotArea{})
 	c.party.Store(p)
+	c.early.judged.Store(true)
 	frame := []byte(fmt.Sprintf(`{"t":"position","b":{"lat":26.512345,"lon":108.112345,"datum":"gcj02","at":%d,"accuracy_m":6.5}}`, time.Now().UnixMilli()))
 	s := h.getScratch()
 	if got := testing.AllocsPerRun(1000, func() {

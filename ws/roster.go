@@ -96,6 +96,28 @@ func (d *directory) add(c *conn, a dispatch.Actor, limit int) (replaced []*conn)
 	return replaced
 }
 
+// settle takes out the oldest connections of a party beyond limit, newest first, when one has been
+// let in. Those that have not been let in yet do not count, and stay: who holds a token that is
+// worthless must not push out the party itself.
+func (d *directory) settle(a dispatch.Actor, limit int) (replaced []*conn) {
+	s := d.shardOf(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kept *conn
+	for c := s.newest[a]; c != nil; c = c.older {
+		if c.early.judged.Load() {
+			limit--
+		}
+		if c.early.judged.Load() && limit < 0 {
+			replaced = append(replaced, c)
+			kept.older = c.older // the first one stays in any case
+			continue
+		}
+		kept = c
+	}
+	return replaced
+}
+
 // has says whether a party has a connection that belongs to this area.
 func (d *directory) has(a dispatch.Actor, area geo.AreaID) bool {
 	s := d.shardOf(a)

@@ -1,7 +1,9 @@
 package ws
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"cuntong/dispatch"
 	"cuntong/ws/wire"
@@ -36,6 +38,97 @@ func TestShutOutOnlyThatSession(t *testing.T) {
 	w.area.tell(passenger, dispatch.ShutOut{Why: dispatch.ShutSignedOut, Only: session})
 	bad.wantClose(wire.CloseSignedOut)
 	good.quiet()
+}
+
+// What is sent behind a hello is done when the area has let the party in, in its order, and not at
+// all when it has not.
+func TestNothingIsDoneBeforeTheTruth(t *testing.T) {
+	for _, in := range []bool{true, false} {
+		w := newWorld(t)
+		w.area.set(func(a *fakeArea) { a.mute = true })
+		p := w.dial(w.token(passenger))
+		p.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})
+		session := p.want(wire.TypeWelcome).Body.(wire.Welcome).Session
+		for _, id := range []string{"c1", "c2"} {
+			p.send(wire.TypeCancel, id, wire.Cancel{Trip: "t1", Why: wire.WhyTooLong})
+		}
+		p.send(wire.TypePing, "", wire.Ping{})
+		p.want(wire.TypePong) // what came before it has been looked at
+		if n := count[dispatch.Cancel](w.area); n != 0 {
+			t.Errorf("%d were handed over before the hello was judged", n)
+		}
+		if !in {
+			w.area.tell(passenger, dispatch.ShutOut{Why: dispatch.ShutSignedOut, Only: session})
+			p.wantClose(wire.CloseSignedOut)
+			if n := count[dispatch.Cancel](w.area); n != 0 {
+				t.Errorf("%d were handed over of who was shut out", n)
+			}
+			continue
+		}
+		w.area.tell(passenger, dispatch.Truth{})
+		p.want(wire.TypeTruth)
+		w.eventually("both are there", func() bool { return count[dispatch.Cancel](w.area) == 2 })
+		var ids []dispatch.CommandID
+		for _, in := range w.area.got() {
+			if cmd, ok := commandIn(in); ok {
+				ids = append(ids, cmd.ID)
+			}
+		}
+		if !slices.Equal(ids, []dispatch.CommandID{"c1", "c2"}) {
+			t.Errorf("handed over as %q", ids)
+		}
+	}
+}
+
+// Who shows a token that is worthless neither takes the place of the party's own connection nor
+// moves it on the map; who is let in does both.
+func TestWhoIsNotLetInReplacesNobody(t *testing.T) {
+	w := newWorld(t)
+	good := w.connect(driver1)
+	w.area.set(func(a *fakeArea) { a.mute = true })
+	enter := func() (*phone, string) {
+		p := w.dial(w.token(driver1))
+		p.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})
+		session := p.want(wire.TypeWelcome).Body.(wire.Welcome).Session
+		p.send(wire.TypePosition, "", wire.Position{Lat: 26.5, Lon: 108.5, Datum: "wgs84", At: time.Now().UnixMilli()})
+		p.send(wire.TypePing, "", wire.Ping{})
+		p.want(wire.TypePong)
+		return p, session
+	}
+	bad, session := enter()
+	w.area.tell(driver1, dispatch.ShutOut{Why: dispatch.ShutSignedOut, Only: session})
+	bad.wantClose(wire.CloseSignedOut)
+	good.quiet()
+	if got := w.area.gotFixes(); len(got) != 0 {
+		t.Errorf("positions %+v of who was not let in", got)
+	}
+	newer, _ := enter()
+	w.area.tell(driver1, dispatch.Truth{})
+	newer.want(wire.TypeTruth)
+	good.wantClose(wire.CloseReplaced)
+	w.eventually("the position is there", func() bool { return len(w.area.gotFixes()) == 1 })
+}
+
+// While the hello cannot be handed over a command is refused as the hello is, and what waits for
+// a truth that does not come is bounded.
+func TestBeforeTheTruthIsBounded(t *testing.T) {
+	w := newWorld(t)
+	c := w.silentConn(passenger, wire.Hello{})
+	p := c.party.Load()
+	p.area = w.area
+	c.early.unasked.Store(refusal(dispatch.Unavailable, "busy", "x"))
+	if no := c.submit(p, asks{in: dispatch.Cancel{}}); no == nil || no.Code != "busy" {
+		t.Errorf("refused %+v", no)
+	}
+	c.early.unasked.Store(nil)
+	for range 3 * w.hub.cfg.MaxWaiting {
+		if no := c.submit(p, asks{in: dispatch.Cancel{}}); no != nil {
+			t.Fatalf("refused %+v", no)
+		}
+	}
+	if n := len(c.early.list); n != w.hub.cfg.MaxWaiting {
+		t.Errorf("%d wait, want %d", n, w.hub.cfg.MaxWaiting)
+	}
 }
 
 // The answer to who signed out goes before the close.

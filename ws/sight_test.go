@@ -70,7 +70,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 		reflect.TypeFor[wire.DriverAt]():    "trip fix eta distance_m",
 		reflect.TypeFor[wire.NearbyTold]():  "at next cells",
 		reflect.TypeFor[wire.NearbyCell]():  "lat lon datum radius_m drivers",
-		reflect.TypeFor[wire.BoardDriver](): "id vehicle trip state position trust signs link_ms",
+		reflect.TypeFor[wire.BoardDriver](): "id vehicle trip state position trust signs link_ms lost_at unseen",
 	} {
 		if got := strings.Join(namesOf(typ), " "); got != want {
 			t.Errorf("%v has the fields %q, it had %q: say in sights, or here, who may see what is new", typ, got, want)

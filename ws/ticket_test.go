@@ -192,6 +192,9 @@ func TestWhoGetsTickets(t *testing.T) {
 	for range partyTickets + 5 {
 		if rec, _ := w.askTicket(token, ""); rec.Code == http.StatusTooManyRequests {
 			limited++
+			if !strings.Contains(rec.Body.String(), `"kind":"limited"`) {
+				t.Errorf("too many tickets: %s", rec.Body)
+			}
 		}
 	}
 	if limited < 4 {

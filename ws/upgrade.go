@@ -191,6 +191,8 @@ func answer(w http.ResponseWriter, status int, code, say string) {
 	switch status {
 	case http.StatusServiceUnavailable:
 		kind = dispatch.Unavailable
+	case http.StatusTooManyRequests:
+		kind = dispatch.Limited
 	case http.StatusUnauthorized, http.StatusForbidden:
 		kind = dispatch.Forbidden
 	}
