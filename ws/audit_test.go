@@ -258,6 +258,7 @@ func checkRecords(t *testing.T, records []AuditRecord, seen []sawDriver) {
 				t.Errorf("a look without a reason: %+v", r)
 			}
 		}
+		r.Session = "" // letters by chance, among them words of three
 		line, _ := json.Marshal(r)
 		for _, leak := range []string{"lat", "lon", "26.4", "108.0"} {
 			if bytes.Contains(line, []byte(leak)) {

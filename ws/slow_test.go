@@ -29,36 +29,41 @@ func longTrip(to dispatch.Actor, version int) dispatch.TripTold {
 // A phone that never reads is given up with 4008; what waited for it is thrown
 // away, nobody waits for it, and nobody else notices.
 func TestPhoneThatNeverReads(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.WriteWait, c.Linger = 4*time.Second, 200*time.Millisecond })
-	deaf := w.dialDeaf(w.token(passenger))
-	deaf.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})
-	other := w.connect(agent)
-	w.eventually("its truth was told", func() bool { return count[dispatch.Hello](w.area) == 2 })
-
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	told := 0
-	for ; w.dropped(dropEnding) == 0; told++ {
-		if told > 100_000 {
-			t.Fatal("it was never given up")
+	inFakeTime(t, func(w *world) {
+		deaf := w.dialDeaf(w.token(passenger))
+		deaf.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})
+		other := w.connect(agent)
+		synctest.Wait()
+		if n := count[dispatch.Hello](w.area); n != 2 {
+			t.Fatalf("%d truths were asked for", n)
 		}
-		begin := time.Now()
-		w.area.tell(passenger, longTrip(passenger, told))
-		w.area.tell(passenger, dispatch.DriverAt{Trip: dispatch.TripID(fmt.Sprint("t", told%1000))})
-		if took := time.Since(begin); took > patience/2 {
-			t.Fatalf("the engine waited %v for a slow phone", took)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		begin, told := time.Now(), 0
+		for ; w.dropped(dropEnding) == 0; told++ {
+			if told > 100_000 {
+				t.Fatal("it was never given up")
+			}
+			w.area.tell(passenger, longTrip(passenger, told))
+			w.area.tell(passenger, dispatch.DriverAt{Trip: dispatch.TripID(fmt.Sprint("t", told%1000))})
 		}
-	}
-	w.area.tell(agent, longTrip(agent, 1))
-	other.want(wire.TypeTrip)
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	if grew := int64(after.HeapAlloc) - int64(before.HeapAlloc); grew > 4<<20 {
-		t.Errorf("the heap grew by %d KB for one slow phone", grew>>10)
-	}
-	w.eventually("it is cut off, and counted as slow", func() bool { return w.live() == 1 && w.closes("4008") == 1 })
-	other.quiet()
+		w.area.tell(agent, longTrip(agent, 1))
+		other.want(wire.TypeTrip)
+		if waited := time.Since(begin); waited > 0 {
+			t.Errorf("the engine waited %v for a slow phone", waited)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if grew := int64(after.HeapAlloc) - int64(before.HeapAlloc); grew > 4<<20 {
+			t.Errorf("the heap grew by %d KB for one slow phone", grew>>10)
+		}
+		later(w.hub.cfg.WriteWait + w.hub.cfg.Linger + time.Second)
+		if left, slow := w.live(), w.closes("4008"); left != 1 || slow != 1 {
+			t.Errorf("%d are left, %v counted as slow", left, slow)
+		}
+		other.quiet()
+	})
 }
 
 // A phone that reads again in time finds the close frame behind what was under way.

@@ -24,8 +24,9 @@ import (
 
 const leishan = geo.AreaID("leishan")
 
-// patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+// patience is how long a test waits for what must come. It bounds only how long a test
+// that fails hangs: a machine may be as busy as it likes.
+const patience = time.Minute
 
 // world is a hub that listens, with an area that only takes notes.
 type world struct {
@@ -295,7 +296,7 @@ func (p *phone) wantClose(code wire.CloseCode) {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience + 60*time.Second):
+	case <-time.After(patience):
 		p.t.Fatalf("not closed; want %d", code)
 	}
 	var closed *websocket.CloseError

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"cuntong/dispatch"
 	"cuntong/geo"
@@ -36,13 +35,13 @@ func TestTheSmallClient(t *testing.T) {
 	}
 	p := meet(t, passenger(1), w.config(passenger(1), 2), nil)
 	p.do(wire.TypeRequest, wire.Request{Trip: "t1", Pickup: place(geo.Point{Lat: 26.471, Lon: 108.04}), Dropoff: place(geo.Point{Lat: 26.57, Lon: 108.04}), Seats: 1})
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, node, "--experimental-websocket", "--no-warnings", "../../../examples/js/trip.mjs", "ws://"+lines.Addr().String()+"/ws", token.Text).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "duty accept arrive start complete" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	until(t, 10*time.Second, "the end", func() bool { return p.state("t1") == wire.StateCompleted })
+	until(t, patience, "the end", func() bool { return p.state("t1") == wire.StateCompleted })
 	for _, f := range w.ledger.all() {
 		if started, ok := f.Body.(dispatch.RideStarted); ok {
 			t.Logf("started: %+v", started)

@@ -152,7 +152,7 @@ func travel(t *testing.T, l link, codec wire.Codec, seed uint64, long bool) row 
 		all, riders = append(all, d, p), append(riders, p)
 		driving.Go(func() { drives(ctx, d, geo.Point{Lat: 26.47, Lon: 108.04 + float64(i)/100}) })
 	}
-	limit := 90 * time.Second
+	limit := patience
 	if long {
 		limit = 15 * time.Minute
 	}
@@ -309,7 +309,7 @@ func rides(t *testing.T, p *person, trips int, from geo.Point, end time.Time) {
 // judge compares what the journal says with what everybody sees in the end.
 func (w *world) judge(t *testing.T, all []*person, trips int) {
 	t.Helper()
-	until(t, 30*time.Second, "everybody to be back and to have said everything", func() bool {
+	until(t, patience, "everybody to be back and to have said everything", func() bool {
 		return !slices.ContainsFunc(all, func(p *person) bool { picture := p.Picture(); return !picture.Fresh || !p.Idle() })
 	})
 	completed, driverOf, holds := map[dispatch.TripID]int{}, map[dispatch.TripID]dispatch.DriverID{}, map[dispatch.DriverID]dispatch.TripID{}
@@ -349,7 +349,7 @@ func (w *world) sees(t *testing.T, p *person) {
 	cfg := w.config(p.who, 99)
 	cfg.Plain, cfg.IDs = true, "fresh"
 	fresh := meet(t, p.who, cfg, nil)
-	until(t, 10*time.Second, "a fresh look", func() bool { picture := fresh.Picture(); return picture.Fresh })
+	until(t, patience, "a fresh look", func() bool { picture := fresh.Picture(); return picture.Fresh })
 	theirs := fresh.Picture()
 	for _, picture := range []*client.Picture{&mine, &theirs} {
 		for i := range picture.Trips {

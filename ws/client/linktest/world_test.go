@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
 }
 
+// patience bounds how long a test that fails hangs. It is no expectation.
+const patience = 5 * time.Minute
+
 const county = geo.AreaID("leishan")
 
 // world is a server: a hub, an engine and a journal in memory.
