@@ -201,6 +201,9 @@ func km(m *float64) *float64 {
 	return &x
 }
 
+// patience bounds how long a test that fails hangs. It is no expectation.
+const patience = 2 * time.Minute
+
 // counter counts events and lets a test wait for them.
 type counter struct {
 	mu   sync.Mutex
@@ -240,7 +243,7 @@ func (c *counter) await(t *testing.T, e Event, n int) {
 // until waits for a condition, which is looked at again after each event.
 func (c *counter) until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		c.mu.Lock()
 		more := c.more // taken before the look: what comes after it is not missed
@@ -251,16 +254,17 @@ func (c *counter) until(t *testing.T, what string, is func() bool) {
 		select {
 		case <-more:
 		case <-limit:
-			t.Fatalf("not so after 20 s: %s; events %v", what, c.all())
+			t.Fatalf("not so after %v: %s; events %v", patience, what, c.all())
 		}
 	}
 }
 
-// start makes a Router on a server; change, if not nil, alters its Config.
+// start makes a Router on a server, with all the time for it that there is; change, if not
+// nil, alters its Config.
 func start(t *testing.T, s *server, kind Kind, change func(*Config)) (*Router, *counter) {
 	t.Helper()
 	c := newCounter()
-	cfg := Config{Kind: kind, URL: s.URL + "/", Fallback: geo.NewCrow(), Count: c.count, Rest: 50 * time.Millisecond}
+	cfg := Config{Kind: kind, URL: s.URL + "/", Fallback: geo.NewCrow(), Count: c.count, Rest: 50 * time.Millisecond, Timeout: time.Minute}
 	if change != nil {
 		change(&cfg)
 	}
