@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,7 +16,13 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"cuntong/dispatch/redisstore/redistest"
 )
+
+// patience bounds how long a test that fails hangs, on a machine as busy as it likes. It is
+// no expectation.
+const patience = 2 * time.Minute
 
 // asProgram makes the test binary be the program itself, so that tests can start
 // real processes, and kill them.
@@ -38,6 +43,17 @@ func program(t *testing.T, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
+}
+
+// tokenFor makes a token with the program, within this process: a hundred processes for a
+// hundred tokens take minutes on a busy machine.
+func (p *process) tokenFor(role, id string, more ...string) string {
+	p.t.Helper()
+	var out, errs strings.Builder
+	if err := run(p.t.Context(), append([]string{"token", "--data-dir", p.data, "--role", role, "--id", id}, more...), &out, &errs); err != nil {
+		p.t.Fatalf("token: %v: %s", err, errs.String())
+	}
+	return strings.TrimSpace(out.String())
 }
 
 // process is a running server.
@@ -81,7 +97,7 @@ func startServer(t *testing.T, data string, args ...string) *process {
 	case <-serving:
 	case <-p.exited:
 		t.Fatalf("the server ended: %v\n%s", p.err, strings.Join(p.lines(), "\n"))
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the server does not serve")
 	}
 	return p
@@ -124,7 +140,7 @@ func (p *process) end() error {
 	p.t.Helper()
 	select {
 	case <-p.exited:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		p.t.Fatal("the server does not end")
 	}
 	return p.err
@@ -157,7 +173,7 @@ func (p *process) ready() bool {
 // until waits for a condition, and fails the test when it does not come.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for !ok() {
 		select {
 		case <-deadline:
@@ -179,16 +195,12 @@ type phone struct {
 // dial connects somebody with a token made by the program.
 func (p *process) dial(role, id string, tokenArgs ...string) *phone {
 	p.t.Helper()
-	token, err := program(p.t, append([]string{"token", "--data-dir", p.data, "--role", role, "--id", id}, tokenArgs...)...)
-	if err != nil {
-		p.t.Fatalf("token: %v: %s", err, token)
-	}
-	return p.dialWith(token, id)
+	return p.dialWith(p.tokenFor(role, id, tokenArgs...), id)
 }
 
 func (p *process) dialWith(token, name string) *phone {
 	p.t.Helper()
-	dialer := websocket.Dialer{Subprotocols: []string{"cuntong.v1.json"}, HandshakeTimeout: 10 * time.Second}
+	dialer := websocket.Dialer{Subprotocols: []string{"cuntong.v1.json"}, HandshakeTimeout: patience}
 	conn, _, err := dialer.Dial("ws://"+p.public+"/ws", http.Header{"Authorization": {"Bearer " + token}})
 	if err != nil {
 		p.t.Fatal(err)
@@ -223,7 +235,7 @@ func (ph *phone) say(format string, args ...any) {
 // and returns its body. A field is "path=value" within the body, or "re=id".
 func (ph *phone) hear(typ string, fields ...string) map[string]any {
 	ph.t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(patience)
 	for {
 		select {
 		case frame, ok := <-ph.frames:
@@ -264,7 +276,7 @@ func matches(frame, body map[string]any, fields []string) bool {
 // closeCode waits for the connection to end and returns the code it ended with.
 func (ph *phone) closeCode() int {
 	ph.t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(patience)
 	for {
 		select {
 		case _, ok := <-ph.frames:
@@ -321,10 +333,9 @@ func (p *process) driver(id string, lat, lon float64) *phone {
 // freePort returns an address nobody listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := redistest.FreeAddr("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }

@@ -63,8 +63,8 @@ type Place struct {
 
 // Limits of waiting. They are no expectations.
 const (
-	answerWait  = 20 * time.Second
-	healthyWait = 60 * time.Second
+	answerWait  = time.Minute
+	healthyWait = 3 * time.Minute
 	pollEvery   = 20 * time.Millisecond
 )
 

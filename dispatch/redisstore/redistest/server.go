@@ -264,6 +264,13 @@ const (
 	portTries = 200
 )
 
+// FreeAddr returns an address on a host of this machine that nobody listens on, and that
+// the kernel gives to no client: a server that a test ends and starts again finds it free.
+func FreeAddr(host string) (string, error) {
+	port, err := freePort(host)
+	return net.JoinHostPort(host, strconv.Itoa(port)), err
+}
+
 // freePort returns a port nobody listens on. An address of another network
 // namespace cannot be tried from here; there any port will do.
 func freePort(host string) (int, error) {
