@@ -68,10 +68,18 @@ func testReserve(t *testing.T, h harness) {
 	from, to, other := h.peer(t, "node-a").Area(id), h.peer(t, "node-b"), h.peer(t, "node-c").Area(id)
 	acquire(t, from)
 	appendFacts(t, from, "one", 0, 1)
+	raw := h.raw(t, id)
+	clock := func() int64 { return must(raw.Time(t.Context()).Result())(t).UnixMilli() }
+	var before int64
 	for range 2 { // a repeat is harmless
-		from.epoch = 1
+		from.epoch, before = 1, clock()
 		persist(t, "release", func() error { return from.Release(t.Context(), to.NodeID()) })
 	}
+	after, till := clock(), must(raw.HGet(t.Context(), keys{id}.lease(), "next_until").Int64())(t)
+	if moment := reserveFor.Milliseconds(); till < before+moment || till > after+moment {
+		t.Errorf("it is kept until %d, want %d ms after %d..%d", till, moment, before, after)
+	}
+	raw.HSet(t.Context(), keys{id}.lease(), "next_until", after+time.Hour.Milliseconds()) // a moment that this machine is quick enough for
 	err := wantErr(t, "somebody else", dispatch.ErrHeld, acquiring(t, other))
 	if want := string(to.NodeID()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error does not say who is to have it: %v", err)

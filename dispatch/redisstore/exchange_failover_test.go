@@ -15,7 +15,7 @@ import (
 func startSet(t *testing.T, start func(context.Context) (*redistest.Set, error)) *redistest.Set {
 	t.Helper()
 	needServer(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	set, err := start(ctx)
 	if err != nil {

@@ -42,7 +42,7 @@ func beParent(dir string) {
 }
 
 // patience bounds every wait of a test. It is no expectation.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // eventually waits until ok says yes.
 func eventually(t testing.TB, what string, ok func() bool) {

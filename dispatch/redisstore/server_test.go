@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"cuntong/dispatch/redisstore/redistest"
 )
 
 // needServer returns the redis-server of this machine. Without one the test is
@@ -82,10 +84,5 @@ func (g *givenServer) url() string { return "redis://" + g.addr }
 // freeAddr returns a loopback address nobody listens on.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return must(redistest.FreeAddr("127.0.0.1"))(t)
 }
