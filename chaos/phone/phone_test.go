@@ -70,7 +70,7 @@ func TestACommandIsRepeatedUnderItsIDUntilItIsAnswered(t *testing.T) {
 	server := httptest.NewServer(f)
 	defer server.Close()
 	log := history.New()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	crowd, err := Start(ctx, &Config{
 		Seed: 1, Servers: []string{strings.TrimPrefix(server.URL, "http://")}, Secret: []byte("secret"), Log: log,

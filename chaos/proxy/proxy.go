@@ -36,8 +36,8 @@ type Mischief struct {
 	Dark bool `json:"dark,omitempty"`
 }
 
-// swapWait is how long a message that is to change places waits for another.
-const swapWait = 30 * time.Millisecond
+// defaultSwapWait is the swapWait of a Proxy.
+const defaultSwapWait = 30 * time.Millisecond
 
 // splitter reads one whole message with its framing. Meek ones are let pass whole.
 type splitter interface {
@@ -51,6 +51,9 @@ type Proxy struct {
 	seed   uint64
 	// splitters makes the readers of both directions of a new connection.
 	splitters func(client, server net.Conn) (forth, back splitter, err error)
+	// swapWait is how long a message that is to change places waits for another. A test
+	// may change it before the first connection.
+	swapWait time.Duration
 
 	// Done counts what was done to messages.
 	Done atomic.Int64
@@ -70,7 +73,7 @@ func start(listen, target string, seed uint64, splitters func(client, server net
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{target: target, lines: lines, seed: seed, splitters: splitters, conns: map[net.Conn]struct{}{}}
+	p := &Proxy{target: target, lines: lines, seed: seed, splitters: splitters, swapWait: defaultSwapWait, conns: map[net.Conn]struct{}{}}
 	p.over, p.end = context.WithCancel(context.Background())
 	p.Set(Mischief{}, Mischief{})
 	p.served.Go(p.accept)
@@ -249,7 +252,7 @@ func (l *lane) pass(m message, more <-chan message) bool {
 
 // swap lets the next message go first, if there is one in time.
 func (l *lane) swap(m message, more <-chan message) bool {
-	timer := time.NewTimer(swapWait)
+	timer := time.NewTimer(l.p.swapWait)
 	defer timer.Stop()
 	select {
 	case next, ok := <-more:
