@@ -155,6 +155,7 @@ func TestLettersOutliveTheWriter(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
 		one, two, three := w.start("a", "1"), w.start("b", "1"), w.start("c", "1")
 		w.spread(one, two, three)
+		w.until("the second has a share", func() bool { return len(two.written()) > 0 }) // for a moment the others may have two each
 		area := two.written()[0]
 		rider := one.connect(area, dispatch.RolePassenger, "p1")
 		hears(rider, "the truth", func(dispatch.Truth) bool { return true })
