@@ -196,7 +196,7 @@ func TestComesBack(t *testing.T) {
 	}
 	s.say(`{"t":"drain","b":{"come_back_after_ms":60000}}`)
 	s.drop(wire.CloseDrain)
-	p.await("a planned pause", `document.getElementById("link-word").textContent === "Server is moving" && /as of .* · next try in (59|60) s/.test(document.getElementById("link-more").textContent)`)
+	p.await("a planned pause", `document.getElementById("link-word").textContent === "Server is moving" && /as of .* · next try in (60|[45]\d) s/.test(document.getElementById("link-more").textContent)`)
 	if got := len(p.rows("queue")); got != 1 {
 		t.Errorf("%d rows while away, want what was last known", got)
 	}
@@ -250,11 +250,13 @@ func TestTokenInTheFragment(t *testing.T) {
 	if n := js[int](p, `history.length`); n > 2 {
 		t.Errorf("%d entries in the history: the token may be in one", n)
 	}
+	p.mu.Lock()
 	for _, url := range p.fetched {
 		if strings.Contains(url, "fragment_1") {
 			t.Errorf("the token went out in %s", url)
 		}
 	}
+	p.mu.Unlock()
 	if got := s.tokens(); !slices.Equal(got, []string{"from.the-fragment_1"}) {
 		t.Errorf("tokens %q", got)
 	}

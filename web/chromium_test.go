@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds every wait on a browser. This machine may be busy with other tests.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // tab is one page in a profile of its own, with everything it complained about.
 type tab struct {
@@ -67,6 +67,7 @@ func startBrowser(path string) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.NoSandbox,
+		chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-component-update", true),
