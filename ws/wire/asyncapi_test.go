@@ -305,6 +305,9 @@ var clientShapes = map[string]string{"a place": "place", "a traveller": "travell
 // notText are the characters that a text may not have: see notInText.
 const notText = "\x00-\x1f\x7f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 
+// blanks are the others that are white space.
+const blanks = " \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+
 func ruleSchema(w *asyncWriter, r rule) obj {
 	word := func(most int, set string) obj {
 		return obj{{"type", "string"}, {"pattern", "^[" + set + "]+$"}, {"minLength", 1}, {"maxLength", most}}
@@ -324,6 +327,8 @@ func ruleSchema(w *asyncWriter, r rule) obj {
 		return obj{{"type", "array"}, {"maxItems", MaxReceipts}, {"items", obj{{"type", "string"}, {"maxLength", MaxReceiptBytes}}}}
 	case digits:
 		return obj{{"type", "string"}, {"pattern", fmt.Sprintf("^[0-9]{%d}$", r.count)}}
+	case said:
+		return obj{{"type", "string"}, {"pattern", "^[^" + notText + "]*[^" + notText + blanks + "][^" + notText + "]*$"}, {"maxLength", r.maxRunes}}
 	case text:
 		return obj{{"type", "string"}, {"pattern", "^[^" + notText + "]*$"}, {"maxLength", r.maxRunes}}
 	case choice:

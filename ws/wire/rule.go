@@ -67,7 +67,7 @@ var vocabulary = map[string]rule{
 	"fen":    count(0, MaxFen),
 
 	"role":       choice{everybody},
-	"reason":     text{MaxNoteRunes},
+	"reason":     said{text{MaxNoteRunes}},
 	"everywhere": yesNo{},
 	"around":     object{shapeOf[Place]("a place")},
 
@@ -286,6 +286,21 @@ func (r text) read(dec *jsontext.Decoder, into any) *Error {
 		return complain(CodeBadText, r)
 	}
 	*into.(*string) = s
+	return nil
+}
+
+// said is a text that says something.
+type said struct{ text }
+
+func (r said) want() string { return r.text.want() + ", not blank" }
+
+func (r said) read(dec *jsontext.Decoder, into any) *Error {
+	if err := r.text.read(dec, into); err != nil {
+		return err
+	}
+	if strings.TrimSpace(*into.(*string)) == "" {
+		return complain(CodeMissingField, r)
+	}
 	return nil
 }
 

@@ -45,7 +45,7 @@ func TestVocabulary(t *testing.T) {
 			r := vocabulary[m.name]
 			ok := false
 			switch r := r.(type) {
-			case id, offerID, bearer, text, choice, digits:
+			case id, offerID, bearer, text, said, choice, digits:
 				ok = field == reflect.TypeFor[string]()
 			case whole:
 				ok = field == reflect.TypeFor[int]() || field == reflect.TypeFor[int64]()
