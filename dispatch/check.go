@@ -71,7 +71,8 @@ func (c *Core) checkOffer(t *Trip, fail func(string, ...any)) {
 	if o.due() != t.Deadline {
 		fail("the offer of trip %s is due at %d, the trip at %d", t.ID, o.due(), t.Deadline)
 	}
-	if o.Confirm > o.MadeAt.Add(maxConfirmWait) || o.Until > o.MadeAt.Add(maxConfirmWait+maxOfferWait+maxStretch) {
+	confirm := maxConfirmWait + slowestLink + maxSpread
+	if o.Confirm > o.MadeAt.Add(confirm) || o.Until > o.MadeAt.Add(confirm+maxOfferWait+maxStretch) {
 		fail("the offer of trip %s, made at %d, is kept until %d, or %d without a word", t.ID, o.MadeAt, o.Until, o.Confirm)
 	}
 }

@@ -11,8 +11,14 @@ import "time"
 // Bounds of an offer's times.
 const (
 	maxOfferWait   = 5 * time.Minute
-	maxConfirmWait = 15 * time.Second
-	// maxStretch bounds what a slow link adds to the time to answer.
+	maxConfirmWait = 15 * time.Second // on a quick link
+	// slowestLink is the longest round trip that is waited for: ten seconds each way, and
+	// five for what varies. A traveller waits as long for nothing when the link is dead.
+	slowestLink = 25 * time.Second
+	// maxSpread bounds what is added to a round trip because it varies.
+	maxSpread = 5 * time.Second
+	// maxStretch bounds what a slow link adds to the time to answer. That begins with a word
+	// that has come the same way, so only what varies is to be made up for.
 	maxStretch = 10 * time.Second
 	// unseenRest is how long a driver whom an offer did not reach is left out of that trip,
 	// unless he says hello before.
@@ -68,9 +74,11 @@ func (c *Core) backSince(id DriverID, at Instant) bool {
 	return l != nil && l.back > at
 }
 
-// confirmWait is how long the word that an offer has come may take on a link.
+// confirmWait is how long the word that an offer has come may take on a link: the time on
+// a quick one, the round trip, and as much again for what varies, 5 s at most.
 func (r *Rules) confirmWait(roundTrip time.Duration) time.Duration {
-	return min(r.ConfirmWait+2*max(0, min(roundTrip, maxConfirmWait)), maxConfirmWait)
+	known := max(0, min(roundTrip, slowestLink))
+	return r.ConfirmWait + known + min(known, maxSpread)
 }
 
 // answerWait is how long the answer to an offer that has come may take on a link.

@@ -13,7 +13,8 @@ type Rules struct {
 	// OfferWait is how long a driver has to answer an offer. 5 s to 5 min.
 	OfferWait time.Duration
 	// ConfirmWait is how long an offer may take to reach its driver's phone and the phone's
-	// word of that to come back, on a quick link; then the next driver is asked. 2 s to 15 s.
+	// word of that to come back, on a quick link; then the next driver is asked. A slow one
+	// has up to 30 s more. 2 s to 15 s.
 	ConfirmWait time.Duration
 	// Patience is how long a trip waits for a driver before it ends unserved. 1 min to 24 h.
 	Patience time.Duration

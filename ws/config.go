@@ -67,7 +67,7 @@ type Config struct {
 	LooseFrames int
 
 	// HelloWait is the time from the upgrade to a hello; then close 4010. 1 s to 1 min; 30 s: a
-	// round trip over the worst links takes ten, and MaxGreeting bounds who waits.
+	// round trip over the worst links takes more than twenty, and MaxGreeting bounds who waits.
 	HelloWait time.Duration
 	// PingEvery is how long nothing may be heard of a client with an open trip, or of an
 	// operator, before it is pinged, give or take a tenth. It holds at first for everybody,
@@ -79,7 +79,7 @@ type Config struct {
 	SilentAfter time.Duration
 	// DutyPing and DutySilent are the same for drivers on duty; a ping comes up to a fifth
 	// late and is never early. A slow link has longer: by as much as its round trip is
-	// longer than 2 s, up to 20 s. 1 s to 5 min and 2 s to 1 h; 4 s and 11 s.
+	// longer than 2 s, up to 25 s. 1 s to 5 min and 2 s to 1 h; 4 s and 11 s.
 	DutyPing   time.Duration
 	DutySilent time.Duration
 	// ParkedPing and ParkedSilent are the same for drivers off duty and for passengers and
@@ -89,7 +89,8 @@ type Config struct {
 	// FrameWait is how long one frame may take to come in whole, fragments included;
 	// then close 4013. 1 s to 1 min; 10 s.
 	FrameWait time.Duration
-	// WriteWait is how long one write may take; then the connection is given up. 1 s to 1 min; 10 s.
+	// WriteWait is how long one write may take, beside the round trip (25 s of it at most);
+	// then the connection is given up. 1 s to 1 min; 10 s.
 	WriteWait time.Duration
 	// Linger is how long, after our close frame, the client's is waited for. 100 ms to 30 s; 5 s.
 	Linger time.Duration

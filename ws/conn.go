@@ -133,7 +133,7 @@ func (c *conn) finish(code wire.CloseCode, flush bool) {
 func (c *conn) finishWith(code wire.CloseCode, flush bool, last *wire.Drain) (runWriter bool) {
 	return c.lanes.end(code, flush, last, func() {
 		// However slowly the client reads what is left, this is the end of it.
-		c.readUntil(c.hub.cfg.WriteWait + c.hub.cfg.Linger)
+		c.readUntil(c.pulse.writeWait(c.hub.cfg.WriteWait) + c.hub.cfg.Linger)
 	})
 }
 

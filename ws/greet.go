@@ -51,12 +51,19 @@ func (c *conn) greet(bearer *party) bool {
 	}
 	c.confirms = hello.Confirms
 	c.knows = hello.Confirms || hello.Lean || len(hello.Known) > 0 || hello.Device != ""
-	c.pulse.guessed(time.Duration(now.up-came) * time.Millisecond)
+	took := time.Duration(now.up-came) * time.Millisecond
+	slow := c.pulse.guessed(took)
 	c.device = hello.Device
-	c.clockBehind = clockBehind(hello.NowMS, now.wall)
+	c.clockBehind = clockBehind(hello.NowMS, now.wall, took)
 	c.takeReceipts(p, hello.Receipts)
 	c.kept.takeKnown(&hello)
-	return c.welcome(p, now, hello.Client)
+	if !c.welcome(p, now, hello.Client) {
+		return false
+	}
+	if slow && p.actor.Role == dispatch.RoleDriver {
+		c.ping() // to know before he is asked for anything
+	}
+	return true
 }
 
 // identify returns who it is, or closes the connection and returns nil. The token
@@ -109,11 +116,12 @@ func (c *conn) welcome(p *party, now moment, client string) bool {
 // the time that a hello may take on its way, nobody can tell.
 const trustClock = 5 * time.Second
 
-// clockBehind returns the ms to add to times of a phone whose clock showed phone
-// when ours showed ours.
-func clockBehind(phone int64, ours dispatch.Instant) int64 {
-	behind := int64(ours) - phone
-	if max(behind, -behind) < trustClock.Milliseconds() {
+// clockBehind returns the ms to add to times of a phone whose clock showed phone when it
+// sent the hello, which came when ours showed ours, within took of our last word to it.
+// On a slow link the hello was under way for half of that, or for any part of it.
+func clockBehind(phone int64, ours dispatch.Instant, took time.Duration) int64 {
+	behind := int64(ours) - phone - took.Milliseconds()/2
+	if max(behind, -behind) < trustClock.Milliseconds()+took.Milliseconds()/2 {
 		return 0
 	}
 	return behind

@@ -64,6 +64,7 @@ type pulse struct {
 	mu     sync.Mutex // guards the following fields
 	open   []dispatch.TripID
 	number uint32 // of the newest ping
+	timed  uint32 // the ping whose answer is waited for to measure the round trip; 0: none
 	sent   time.Time
 	asked  *toldOffer // the offer that this connection was told of and has not confirmed
 	guess  bool       // the round trip is a guess
@@ -148,11 +149,16 @@ func (p *pulse) expect(o dispatch.OfferView, now time.Time) {
 // ping returns the payload of the next ping, which stands right behind an offer or
 // anywhere. Pongs come in order, and one may answer for those before it (RFC 6455,
 // 5.5.3): so the answer to this ping or a later one shows that the offer has arrived.
+//
+// One ping at a time is timed, the next only once it has been answered: on a link whose
+// round trip is longer than the time between pings the newest one never has been.
 func (p *pulse) ping(behindOffer bool, now time.Time) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.number++
-	p.sent = now
+	if p.timed == 0 || now.Sub(p.sent) > maxRoundTrip {
+		p.timed, p.sent = p.number, now
+	}
 	if behindOffer && p.asked != nil {
 		p.asked.number = p.number
 	}
@@ -168,14 +174,21 @@ func (p *pulse) pong(payload string, now time.Time) (seen *toldOffer) {
 	if err != nil || n == 0 || n > uint64(p.number) {
 		return nil
 	}
-	if uint32(n) == p.number {
+	o := p.asked
+	switch {
+	case uint32(n) == p.timed:
 		p.measured(now.Sub(p.sent))
+	case o != nil && uint32(n) == o.number: // the offer's own is always timed
+		p.measured(now.Sub(o.sent))
 	}
-	if o := p.asked; o != nil && o.number != 0 && uint32(n) >= o.number {
-		p.asked = nil
-		return o
+	if uint32(n) >= p.timed { // with a later one: when the one that is timed came is not known
+		p.timed = 0
 	}
-	return nil
+	if o == nil || o.number == 0 || uint32(n) < o.number {
+		return nil
+	}
+	p.asked = nil
+	return o
 }
 
 // seen takes a phone's word that it has an offer, which must be the one that this
@@ -215,13 +228,19 @@ func (p *pulse) measured(took time.Duration) {
 	p.trip.Store(max(sample, 1))
 }
 
+// maxGuess is how much of a round trip that is a guess the area is told of. A longer one is
+// measured before a traveller is to wait for it.
+const maxGuess = 5 * time.Second
+
 // guessed takes the time from the answer to the upgrade to the hello for a round trip
-// until one is measured: the phone or this server may have had other things to do.
-func (p *pulse) guessed(took time.Duration) {
+// until one is measured: the phone or this server may have had other things to do. It
+// says whether one should be measured at once.
+func (p *pulse) guessed(took time.Duration) (measure bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.measured(took)
 	p.guess = true
+	return took > maxGuess
 }
 
 // roundTrip is the smoothed round trip; 0: not known.
@@ -229,20 +248,37 @@ func (p *pulse) roundTrip() time.Duration {
 	return time.Duration(p.trip.Load()) * time.Microsecond
 }
 
+// reckoned is the round trip that the area reckons with; 0: not known.
+func (p *pulse) reckoned() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.guess {
+		return min(p.roundTrip(), maxGuess)
+	}
+	return p.roundTrip()
+}
+
 // millis is the round trip as positions carry it: at least 1 when it is known.
 func (p *pulse) millis() int64 {
-	if trip := p.roundTrip(); trip > 0 {
+	if trip := p.reckoned(); trip > 0 {
 		return max(1, trip.Milliseconds())
 	}
 	return 0
 }
 
 // What a slow link gets on top of the silence that is allowed: as much as its round
-// trip is longer than quickEnough, and slowest at most.
+// trip is longer than quickEnough, and slowest at most. A write may take as much longer
+// as the round trip, and slowest at most: the kernel's buffer is empty only when all of
+// it has been acknowledged.
 const (
 	quickEnough = 2 * time.Second
-	slowest     = 20 * time.Second
+	slowest     = 25 * time.Second
 )
+
+// writeWait is how long a write may take that takes so long on a quick link.
+func (p *pulse) writeWait(quick time.Duration) time.Duration {
+	return quick + min(p.roundTrip(), slowest)
+}
 
 // patience is how long the connection may be silent.
 func (p *pulse) patience(r rhythm) time.Duration {

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -270,13 +271,16 @@ func TestPongConfirmsAnOffer(t *testing.T) {
 		later(3 * time.Second)
 		pong(d.payload())
 		pong(d.payload()) // twice is once
-		want := dispatch.OfferSeen{Driver: "d1", Trip: "t1", Offer: "t1/1", RTT: 3 * time.Second}
-		if got := w.area.confirmed(); len(got) != 1 || got[0] != want {
-			t.Errorf("confirmed %+v, want %+v", got, want)
+		got := w.area.confirmed()
+		if len(got) != 1 || got[0].Driver != "d1" || got[0].Offer != "t1/1" {
+			t.Fatalf("confirmed %+v", got)
+		}
+		if late := w.hub.cfg.PingEvery; got[0].RTT < 3*time.Second || got[0].RTT > late { // the older pong was the slower
+			t.Errorf("the round trip is %v", got[0].RTT)
 		}
 		d.send(wire.TypePosition, "", wire.Position{Lat: 26.4, Lon: 108, Datum: "wgs84", At: time.Now().UnixMilli()})
 		synctest.Wait()
-		if fixes := w.area.gotFixes(); len(fixes) != 1 || fixes[0].LinkMillis != 3000 {
+		if fixes := w.area.gotFixes(); len(fixes) != 1 || fixes[0].LinkMillis != got[0].RTT.Milliseconds() {
 			t.Errorf("positions carry %+v", fixes)
 		}
 		// What has been confirmed is not asked about again.
@@ -358,4 +362,92 @@ func TestLinkLostOnlyWithTheLast(t *testing.T) {
 			t.Errorf("said %d times of people off duty", n-1)
 		}
 	}, func(cfg *Config) { cfg.DriverConnections = 2 })
+}
+
+// A round trip that is longer than the time between two pings is measured all the same, and
+// once: the next ping is timed when the answer to the one before has come.
+func TestLongRoundTripIsMeasured(t *testing.T) {
+	p, begin := pulse{}, time.Now()
+	at := func(second int) time.Time { return begin.Add(time.Duration(second) * time.Second) }
+	for second := 4; second <= 40; second += 4 { // a phone ten seconds away in each direction
+		p.ping(false, at(second))
+		if second >= 24 {
+			p.pong(strconv.FormatInt(int64(second-20)/4, 36), at(second))
+		}
+	}
+	if got := p.roundTrip(); got != 20*time.Second {
+		t.Errorf("measured %v, want 20 s", got)
+	}
+	// One that answers only the newest ping says nothing of the one that is timed.
+	p = pulse{}
+	p.ping(false, at(0))
+	p.ping(false, at(4))
+	p.pong("2", at(5))
+	if got := p.roundTrip(); got != 0 {
+		t.Errorf("measured %v of a ping that was not answered", got)
+	}
+	p.ping(false, at(8))
+	p.pong("3", at(9))
+	if got := p.roundTrip(); got != time.Second {
+		t.Errorf("measured %v, want 1 s", got)
+	}
+	// The answer to one that was lost is not waited for for ever.
+	p.ping(false, at(10))
+	p.ping(false, at(80))
+	p.pong("5", at(81))
+	if got := p.roundTrip(); got != time.Second {
+		t.Errorf("measured %v, want 1 s", got)
+	}
+}
+
+// The area is told of a long round trip only when it has been measured, and a driver's is
+// measured at once when his hello was long in coming. Writes have as much longer.
+func TestLongGuessIsMeasuredAtOnce(t *testing.T) {
+	inFakeTime(t, func(w *world) {
+		fix := func(d *beating) int64 {
+			d.send(wire.TypePosition, "", wire.Position{Lat: 26.4, Lon: 108, Datum: "wgs84", At: time.Now().UnixMilli()})
+			synctest.Wait()
+			fixes := w.area.gotFixes()
+			return fixes[len(fixes)-1].LinkMillis
+		}
+		d := &beating{phone: w.dialDeaf(w.token(driver1))}
+		d.ws.SetPingHandler(func(payload string) error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.came, d.last = append(d.came, time.Now()), payload
+			return nil
+		})
+		d.beats = true
+		d.listen()
+		later(20 * time.Second)
+		hello := today
+		hello.NowMS = time.Now().UnixMilli()
+		d.send(wire.TypeHello, "", hello)
+		d.want(wire.TypeWelcome)
+		d.want(wire.TypeTruth)
+		synctest.Wait()
+		if n := len(d.pings()); n != 1 {
+			t.Fatalf("%d pings after a hello that took 20 s", n)
+		}
+		if got := fix(d); got != 5000 {
+			t.Errorf("a guess of 20 s counts as %d ms", got)
+		}
+		w.hub.each(func(c *conn) {
+			if got := c.pulse.writeWait(10 * time.Second); got != 30*time.Second {
+				t.Errorf("a write may take %v", got)
+			}
+		})
+		later(18 * time.Second)
+		if err := d.ws.WriteControl(websocket.PongMessage, []byte(d.payload()), time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := fix(d); got != 18000 {
+			t.Errorf("a round trip of 18 s counts as %d ms", got)
+		}
+		quick := w.beat(driver2, today)
+		if n := len(quick.pings()); n != 0 {
+			t.Errorf("%d pings to one whose hello came at once", n)
+		}
+	})
 }

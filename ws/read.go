@@ -345,7 +345,7 @@ func (c *conn) confirm(p *party, o *toldOffer) {
 	if o == nil {
 		return
 	}
-	in := dispatch.OfferSeen{Driver: p.actor.Driver(), Trip: o.trip, Offer: o.offer, RTT: c.pulse.roundTrip()}
+	in := dispatch.OfferSeen{Driver: p.actor.Driver(), Trip: o.trip, Offer: o.offer, RTT: c.pulse.reckoned()}
 	if p.area.Submit(in) != nil {
 		c.pulse.unconfirmed(o)
 	}

@@ -278,15 +278,20 @@ func testPhoneClocks(w *world) {
 }
 
 func TestClockBehind(t *testing.T) {
-	for _, c := range []struct{ phone, ours, want int64 }{
-		{1_000_000, 1_000_000, 0},
-		{1_000_000, 1_004_999, 0}, // may be the way of the hello
-		{1_004_999, 1_000_000, 0},
-		{1_000_000, 1_005_000, 5_000},
-		{4_600_000, 1_000_000, -3_600_000},
+	for _, c := range []struct{ phone, ours, took, want int64 }{
+		{1_000_000, 1_000_000, 0, 0},
+		{1_000_000, 1_004_999, 0, 0}, // may be the way of the hello
+		{1_004_999, 1_000_000, 0, 0},
+		{1_000_000, 1_005_000, 0, 5_000},
+		{4_600_000, 1_000_000, 0, -3_600_000},
+		{1_000_000, 1_010_000, 20_000, 0},       // was right, ten seconds ago
+		{1_000_000, 1_024_999, 20_000, 0},       // the whole time may have been the way here,
+		{1_004_999, 1_000_000, 20_000, 0},       // or none of it
+		{1_000_000, 1_310_000, 20_000, 300_000}, // five minutes behind
+		{1_300_000, 1_010_000, 20_000, -300_000},
 	} {
-		if got := clockBehind(c.phone, dispatch.Instant(c.ours)); got != c.want {
-			t.Errorf("phone %d, ours %d: behind %d ms, want %d", c.phone, c.ours, got, c.want)
+		if got := clockBehind(c.phone, dispatch.Instant(c.ours), time.Duration(c.took)*time.Millisecond); got != c.want {
+			t.Errorf("phone %d, ours %d, within %d ms: behind %d ms, want %d", c.phone, c.ours, c.took, got, c.want)
 		}
 	}
 }

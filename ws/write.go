@@ -37,7 +37,7 @@ func (c *conn) writeFailed() {
 }
 
 func (c *conn) writeOne(next told) error {
-	deadline := time.Now().Add(c.hub.cfg.WriteWait)
+	deadline := time.Now().Add(c.pulse.writeWait(c.hub.cfg.WriteWait))
 	switch b := next.body.(type) {
 	case sendPing:
 		return c.ws.WriteControl(websocket.PingMessage, c.pulse.ping(false, time.Now()), deadline)

@@ -71,7 +71,7 @@ type serveCmd struct {
 // rulesFlags are [dispatch.Rules] as flags.
 type rulesFlags struct {
 	OfferWait       time.Duration `default:"20s" help:"How long a driver has to answer an offer. 5s to 5m."`
-	ConfirmWait     time.Duration `default:"5s" help:"How long the word that an offer has reached its driver's phone may take on a quick link; then the next driver is asked. A slow link has twice its round trip more, 15s in all at most. 2s to 15s."`
+	ConfirmWait     time.Duration `default:"5s" help:"How long the word that an offer has reached its driver's phone may take on a quick link; then the next driver is asked. A slow link has its measured round trip more, up to 25s, and up to 5s for what varies. 2s to 15s."`
 	Patience        time.Duration `default:"30m" help:"How long a trip waits for a driver before it ends unserved. 1m to 24h."`
 	FreshFor        time.Duration `default:"30s" help:"How long a position counts; a driver not heard of for longer is not matched. 5s to 10m."`
 	Reach           time.Duration `default:"1h" help:"The longest drive to a pickup that a driver is asked for. 1m to 12h."`

@@ -17,7 +17,9 @@ import (
 
 // Bounds of an HTTP request before it becomes a WebSocket.
 const (
-	headerWait  = 5 * time.Second
+	// headerWait is for the TLS handshake, too, which is a round trip or two: phones may be
+	// ten seconds away in each direction.
+	headerWait  = 30 * time.Second
 	idleWait    = time.Minute
 	headerBytes = 16 << 10
 )

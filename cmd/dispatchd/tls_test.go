@@ -193,7 +193,7 @@ func startSide(t *testing.T, cert *certificate, handler http.Handler, change ...
 // TestSlowHeaders: whoever sends his request a byte at a time is cut off, and so is one whose header is too long.
 func TestSlowHeaders(t *testing.T) {
 	side, addr := startSide(t, nil, http.NotFoundHandler(), func(h *http.Server) {
-		if h.ReadHeaderTimeout <= 0 || h.ReadHeaderTimeout > 10*time.Second || h.IdleTimeout <= 0 || h.MaxHeaderBytes > 32<<10 {
+		if h.ReadHeaderTimeout < 25*time.Second || h.ReadHeaderTimeout > 30*time.Second || h.IdleTimeout <= 0 || h.MaxHeaderBytes > 32<<10 {
 			t.Errorf("limits: %v %v %d", h.ReadHeaderTimeout, h.IdleTimeout, h.MaxHeaderBytes)
 		}
 		h.ReadHeaderTimeout = 200 * time.Millisecond

@@ -31,7 +31,7 @@ export function backoff(failures, code, drained, random = Math.random) {
 
 export class Cuntong {
   picture = { fresh: false, duty: null, offer: null, trips: new Map() };
-  #o; #ws = null; #ready = false; #failures = 0; #drained = 0; #timer = 0; #tick = 0; #since = 0; #heard = 0; #pinged = 0;
+  #o; #ws = null; #ready = false; #failures = 0; #drained = 0; #timer = 0; #tick = 0; #since = 0; #heard = 0; #pinged = 0; #slow = 0;
   #state = { ids: '', named: 0, seq: 0, calls: [], fixes: [], receipts: {}, trips: [] };
   #over = true; #session = 0; #at = 0;
 
@@ -162,7 +162,7 @@ export class Cuntong {
     const now = Date.now(), before = new Set();
     for (const c of this.#state.calls) {
       const key = this.#o.role === 'driver' ? '' : c.b.trip ?? c.id;
-      if (!before.has(key) && !(c.session === this.#session && now - c.sent < REPEAT_MS) && !(c.due > now)) {
+      if (!before.has(key) && !(c.session === this.#session && now - c.sent < REPEAT_MS + this.#slow) && !(c.due > now)) {
         if (c.at && (c.sent || now - c.at > NOW_MS)) Object.assign(c.b, { at: c.at, seq: c.seq });
         Object.assign(c, { session: this.#session, sent: now });
         this.#write({ t: c.t, id: c.id, b: c.b });
@@ -197,6 +197,7 @@ export class Cuntong {
     else if (t === 'offer_gone' && p.offer?.offer === b.offer) p.offer = null;
     else if (t === 'duty') p.duty = b.on ? b : null;
     else if (t === 'drain') this.#drained = b.come_back_after_ms;
+    if (t === 'welcome') this.#slow = Math.min(Date.now() - this.#since, 30_000); // a round trip, and more
     this.#o.on(t === 'welcome' ? 'up' : 'told', t === 'welcome' ? b : { t, b });
     this.#o.on('picture', p);
     this.#send();

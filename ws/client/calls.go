@@ -112,9 +112,9 @@ func (m *mind) ready(now time.Time) (first *call, due time.Time) {
 	flying := 0
 	for i, c := range m.calls {
 		switch {
-		case c.Session == m.session && now.Before(c.sentAt.Add(m.repeat)):
+		case m.flies(c, now):
 			flying++
-			due = earliest(due, c.sentAt.Add(m.repeat))
+			due = earliest(due, m.landsAt(c))
 		case flying >= window:
 			return nil, due
 		case c.due.After(now):
@@ -126,6 +126,14 @@ func (m *mind) ready(now time.Time) (first *call, due time.Time) {
 	}
 	return nil, due
 }
+
+// flies says whether a command is on its way, or its answer, and not to be sent again yet.
+func (m *mind) flies(c *call, now time.Time) bool {
+	return c.Session == m.session && now.Before(m.landsAt(c))
+}
+
+// landsAt is when the answer to a command that was sent is late.
+func (m *mind) landsAt(c *call) time.Time { return c.sentAt.Add(m.repeat + m.pulse.slow()) }
 
 // sendCall sends a command, or ends a connection on which it was sent in vain too often.
 func (m *mind) sendCall(c *call, now time.Time, wall int64) send {

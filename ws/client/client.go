@@ -24,6 +24,9 @@ type Client struct {
 	// wake has the pump look again, network the resting Run.
 	wake, network chan struct{}
 
+	// dialFor is how long the next attempt to connect may take. Owned by Run.
+	dialFor time.Duration
+
 	mu sync.Mutex // guards the following fields
 	mind
 	conn    *websocket.Conn // nil while there is none
@@ -43,7 +46,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, events: make(chan Event, cfg.Events), wake: make(chan struct{}, 1), network: make(chan struct{}, 1),
-		mind: *newMind(&cfg), waiting: map[string]chan Answer{}, codec: cfg.Codecs[0],
+		dialFor: dialWait, mind: *newMind(&cfg), waiting: map[string]chan Answer{}, codec: cfg.Codecs[0],
 		dialer: websocket.Dialer{
 			NetDialContext: cfg.Dial, TLSClientConfig: cfg.TLS, Proxy: http.ProxyFromEnvironment,
 			ReadBufferSize: 1024, WriteBufferSize: 1024, WriteBufferPool: cfg.Buffers,

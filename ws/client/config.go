@@ -53,10 +53,12 @@ type Config struct {
 	Backoff Backoff
 	// First is how long to wait before the first attempt.
 	First time.Duration
-	// Repeat is how long a command may go unanswered before it is sent again; 0 is 10 s.
+	// Repeat is how long a command may go unanswered before it is sent again, beside the
+	// round trip (30 s of it at most); 0 is 10 s.
 	// One that was sent three times on one connection and not answered ends it.
 	Repeat time.Duration
-	// Patience is how long the welcome, and then the truth, may take; 0 is 30 s.
+	// Patience is how long the welcome, and then the truth, may take, beside the round trip;
+	// 0 is 30 s.
 	Patience time.Duration
 	// Again says whether a refused command is sent again after the time that the server
 	// asked for, or told the app; nil is [SendAgain].

@@ -15,8 +15,12 @@ import (
 )
 
 const (
-	// dialWait bounds one attempt to connect, writeWait one write.
-	dialWait  = 30 * time.Second
+	// dialWait bounds one attempt to connect, and the fetching of a token. An attempt to
+	// which that was too short has the next one take twice as long, up to dialMost: over a
+	// link with a round trip of 25 s, TCP, TLS and the upgrade take one each.
+	dialWait = 30 * time.Second
+	dialMost = 2 * time.Minute
+	// writeWait bounds one write, for which the kernel has a buffer.
 	writeWait = 15 * time.Second
 )
 
@@ -29,7 +33,7 @@ func (c *Client) comeAndGo(ctx context.Context) (end ending) {
 			return ending{err: err}
 		}
 		if came {
-			failures = 0 // the network is another one
+			failures, c.dialFor = 0, dialWait // the network is another one
 		}
 		end = c.connect(ctx, c.addresses[at], &used)
 		if ctx.Err() != nil {
@@ -144,7 +148,8 @@ func (c *Client) token(ctx context.Context) (Token, error) {
 
 // dial makes the connection. A nil one comes with an ending.
 func (c *Client) dial(ctx context.Context, address string, token Token) (*websocket.Conn, ending) {
-	ctx, cancel := context.WithTimeout(ctx, dialWait)
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, c.dialFor)
 	defer cancel()
 	header := http.Header{}
 	if !c.cfg.InHello {
@@ -152,6 +157,9 @@ func (c *Client) dial(ctx context.Context, address string, token Token) (*websoc
 	}
 	conn, resp, err := c.dialer.DialContext(ctx, address, header)
 	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			c.dialFor = min(2*c.dialFor, dialMost)
+		}
 		return nil, judgeHandshake(resp, err)
 	}
 	codec := codecOf(c.cfg.Codecs, conn.Subprotocol())
@@ -167,7 +175,7 @@ func (c *Client) dial(ctx context.Context, address string, token Token) (*websoc
 		conn.Close()
 		return nil, ending{err: errors.New("client: the network has gone")}
 	}
-	c.conn, c.codec = conn, codec
+	c.conn, c.codec, c.way = conn, codec, time.Since(begun)
 	return conn, ending{}
 }
 

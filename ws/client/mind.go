@@ -41,6 +41,7 @@ type mind struct {
 	// patience is how long the present stage may last; for ready it is of no meaning.
 	patience time.Duration
 	pulse    pulse
+	way      time.Duration // how long it took to connect: one round trip at least
 	drained  time.Duration
 	roomy    int // the longest frame that the server takes
 	why      string
@@ -126,8 +127,9 @@ func (m *mind) greet(now time.Time, wall int64, token, name, device string) wire
 	m.session++
 	m.drained, m.retold, m.why, m.roomy = 0, "", "", wire.MaxFrameBytes
 	m.pulse = newPulse()
+	m.pulse.took(m.way)
 	m.pulse.heard(now)
-	m.enter(greeting, now, m.wait)
+	m.enter(greeting, now, m.wait+m.pulse.slow())
 	h := wire.Hello{Token: token, NowMS: wall, Client: name}
 	room := helloRoom - len(token)
 	if !m.old["device"] {
@@ -231,7 +233,7 @@ func (m *mind) welcome(now time.Time, w wire.Welcome) {
 		m.pulse.every = every
 	}
 	m.pulse.took(now.Sub(m.opened))
-	m.enter(welcomed, now, m.wait)
+	m.enter(welcomed, now, m.wait+m.pulse.slow())
 	m.events = append(m.events, Event{Kind: Up, Session: m.session, At: now, Body: w, Hello: new(m.hello)})
 }
 

@@ -17,8 +17,9 @@ type pulse struct {
 	trip time.Duration
 }
 
-// maxTrip bounds how much longer a slow link is waited for.
-const maxTrip = 25 * time.Second
+// maxTrip bounds how much longer a slow link is waited for: a round trip of 25 s, and what
+// it varies by.
+const maxTrip = 30 * time.Second
 
 // took notes a round trip.
 func (p *pulse) took(d time.Duration) {
@@ -38,6 +39,9 @@ func (p *pulse) heard(now time.Time) { p.last = now }
 
 // limit is how long nothing may be heard.
 func (p *pulse) limit() time.Duration { return p.silent + min(2*p.trip, maxTrip) }
+
+// slow is how much longer an answer takes than over a link without length.
+func (p *pulse) slow() time.Duration { return min(p.trip, maxTrip) }
 
 func (p *pulse) dead(now time.Time) bool { return now.Sub(p.last) >= p.limit() }
 

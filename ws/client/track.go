@@ -22,8 +22,8 @@ const (
 	maxDoubtful = 32
 	// saveEvery is how many of them a crash may cost.
 	saveEvery = 20
-	// arrivesIn is how long a frame takes at most that has arrived: what was sent so long
-	// before the server was last heard is not in doubt.
+	// arrivesIn is how long a frame takes at most that has arrived, beside the round trip:
+	// what was sent so long before the server was last heard is not in doubt.
 	arrivesIn = 5 * time.Second
 	// setBack is by how much a position has to be older than the last for the phone's clock
 	// to have been set back, rather than the phone to be late.
@@ -143,7 +143,7 @@ func (m *mind) doubt(p wire.Position) {
 func (m *mind) heard(now time.Time) {
 	if since := now.Sub(m.pulse.last); len(m.doubtful) > 0 && since > time.Second {
 		last := m.doubtful[len(m.doubtful)-1].At
-		m.doubtful = slices.DeleteFunc(m.doubtful, func(p wire.Position) bool { return p.At < last-arrivesIn.Milliseconds() })
+		m.doubtful = slices.DeleteFunc(m.doubtful, func(p wire.Position) bool { return p.At < last-(arrivesIn+m.pulse.slow()).Milliseconds() })
 	}
 	m.pulse.heard(now)
 }
@@ -174,8 +174,8 @@ func (m *mind) nextTrack(now time.Time) (*call, time.Time) {
 	}
 	c := m.tracks[0]
 	switch {
-	case c.Session == m.session && now.Before(c.sentAt.Add(m.repeat)):
-		return nil, c.sentAt.Add(m.repeat)
+	case m.flies(c, now):
+		return nil, m.landsAt(c)
 	case c.due.After(now):
 		return nil, c.due
 	}

@@ -44,7 +44,7 @@ const (
 
 // The pace of a connection.
 const (
-	HelloWait       = 30 * time.Second // from the upgrade to a hello: three round trips of the slowest link
+	HelloWait       = 30 * time.Second // from the upgrade to a hello: more than the longest round trip that is waited for
 	PingEvery       = 25 * time.Second // between two WebSocket pings of the server, give or take its jitter
 	SilentAfter     = 60 * time.Second // without any frame the connection counts as dead
 	DutySilent      = 11 * time.Second // the same of a driver on duty

@@ -39,6 +39,7 @@ type link struct {
 	// mischief is what happens to single messages instead.
 	mischief *proxy.Mischief
 	long     bool // only in the long form
+	trips    int  // of each passenger then; 0 is 5
 }
 
 var links = []link{
@@ -46,6 +47,7 @@ var links = []link{
 	{name: "latency 300 ms ± 150", toxics: []string{`{"type":"latency","attributes":{"latency":300,"jitter":150}}`}},
 	{name: "latency 2 s ± 1", toxics: []string{`{"type":"latency","attributes":{"latency":2000,"jitter":1000}}`}, long: true},
 	{name: "latency 5 s ± 1.5", toxics: []string{`{"type":"latency","attributes":{"latency":5000,"jitter":1500}}`}, long: true}, // a round trip of ten seconds
+	{name: "latency 10 s ± 2", toxics: []string{`{"type":"latency","attributes":{"latency":10000,"jitter":2000}}`}, long: true, trips: 2},
 	{name: "2 KB/s", toxics: []string{`{"type":"bandwidth","attributes":{"rate":2}}`}},
 	{name: "slices of 16 bytes", toxics: []string{`{"type":"slicer","attributes":{"average_size":16,"size_variation":8,"delay":1000}}`}},
 	{name: "resets", toxics: []string{`{"type":"reset_peer","attributes":{"timeout":0}}`}, phases: 700 * time.Millisecond},
@@ -125,7 +127,7 @@ func travel(t *testing.T, l link, codec wire.Codec, seed uint64, long bool) row 
 	address, mend := l.lay(t, lines.Addr().String(), seed)
 	trips, people := 2, 2
 	if long {
-		trips, people = 5, 4
+		trips, people = cmp.Or(l.trips, 5), 4
 	}
 	if !long && l.mischief != nil && l.mischief.Lose > 0 {
 		trips = 1 // most of the time goes by in waiting for what was lost
