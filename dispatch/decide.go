@@ -134,7 +134,7 @@ func (c *Core) offeredTo(by Actor, trip TripID, offer OfferID) (*Trip, *Refusal)
 func offerID(trip TripID, n int) OfferID { return OfferID(fmt.Sprintf("%s/%d", trip, n)) }
 
 func (c *Core) decideArrive(now Instant, in Arrive) ([]FactBody, *Refusal) {
-	if t := c.takenFrom(in.By, in.Trip); t != nil {
+	if t := c.trips[in.Trip]; c.relation(in.By, t)&AsTaken != 0 {
 		return c.reclaim(now, t, in)
 	}
 	t, refusal := c.driving(in.By, in.Trip)

@@ -97,15 +97,6 @@ type TripReclaimed struct {
 
 func (TripReclaimed) kind() string { return "trip_reclaimed" }
 
-// takenFrom finds an open trip that was taken from who and that nobody drives.
-func (c *Core) takenFrom(who Actor, id TripID) *Trip {
-	t := c.trips[id]
-	if t == nil || !t.Taken.from(who) || !t.State.Open() || t.State.HasDriver() {
-		return nil
-	}
-	return t
-}
-
 // whyTaken says why a trip that was taken from its driver is not his to report on.
 func (t *Trip) whyTaken() *Refusal {
 	switch {
@@ -138,8 +129,9 @@ func (c *Core) reclaim(now Instant, t *Trip, in Arrive) ([]FactBody, *Refusal) {
 		c.arrived(now, t, deed)), nil
 }
 
-// mayReclaim says whether a driver from whom t was taken could drive it: he is on duty
-// here, drives nothing else, and his vehicle holds the party still.
+// mayReclaim says whether a driver from whom t was taken can have it again: nobody drives
+// it, it has not ended, and he is on duty here, drives nothing else, and his vehicle holds
+// the party still. It is asked when he reports, and of the fact in a journal.
 func (c *Core) mayReclaim(t *Trip, driver DriverID) bool {
 	d := c.drivers[driver]
 	return d != nil && len(d.Plan) == 0 && t.Order.Load.Fits(d.Vehicle.Load) &&
