@@ -23,6 +23,10 @@ const (
 	// unseenRest is how long a driver whom an offer did not reach is left out of that trip,
 	// unless he says hello before.
 	unseenRest = 30 * time.Second
+	// heardSlack is how much later than he was last heard of a position may seem to have come
+	// by which he was heard of: a hub takes the one from a clock that only counts, and the shared clock
+	// is drawn to that of the store meanwhile.
+	heardSlack = 500 * time.Millisecond
 )
 
 // OfferSeen says that a driver's phone has an offer. It changes nothing when the offer
@@ -126,7 +130,7 @@ func (r *run) linkLost(in LinkLost) {
 	if d == nil || c.backSince(in.Driver, in.HeardAt) {
 		return
 	}
-	if f := c.fixes[in.Driver]; f != nil && f.Fix.Received > in.HeardAt {
+	if f := c.fixes[in.Driver]; f != nil && f.Fix.Received > in.HeardAt.Add(heardSlack) {
 		return
 	}
 	c.linkOf(in.Driver).lost = max(in.HeardAt, 1)
@@ -147,7 +151,7 @@ func (c *Core) heardFrom(id DriverID) {
 // foundAt notes a position of a driver, which may have been received before his link
 // was lost.
 func (c *Core) foundAt(fix *Fix) {
-	if l := c.links[fix.Driver]; l != nil && fix.Received > l.lost {
+	if l := c.links[fix.Driver]; l != nil && fix.Received > l.lost.Add(heardSlack) {
 		l.lost = 0
 	}
 }
