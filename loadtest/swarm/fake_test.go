@@ -2,8 +2,8 @@ package swarm
 
 import (
 	"fmt"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -23,8 +23,9 @@ type fake struct {
 	t       *testing.T
 	g       *geo.Gazetteer
 	faults  faults
-	server  *httptest.Server
-	other   *httptest.Server // a second address of the same dispatcher
+	links   exchange
+	server  *address
+	other   *address // a second address of the same dispatcher
 	started time.Time
 
 	mu sync.Mutex
@@ -85,8 +86,7 @@ func newFake(t *testing.T, g *geo.Gazetteer, f faults) *fake {
 		memory: map[string]wire.ServerFrame{}, broken: map[string]bool{}, told: map[string]int64{},
 		first: map[string]int{}, given: map[string]bool{}, met: map[string]bool{},
 	}
-	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
-	s.other = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.server, s.other = s.open(7001), s.open(7002)
 	t.Cleanup(s.close)
 	if f.drainAfter > 0 {
 		s.later(f.drainAfter, s.drain)
@@ -100,7 +100,30 @@ func newFake(t *testing.T, g *geo.Gazetteer, f faults) *fake {
 	return s
 }
 
-func (s *fake) url() string { return "ws" + strings.TrimPrefix(s.server.URL, "http") + "/ws" }
+// address is one at which the dispatcher can be reached.
+type address struct {
+	*listener
+	http   *http.Server
+	served chan struct{}
+}
+
+func (s *fake) open(port int) *address {
+	a := &address{listener: s.links.listen(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: port}), http: &http.Server{Handler: http.HandlerFunc(s.serve)}, served: make(chan struct{})}
+	go func() {
+		defer close(a.served)
+		_ = a.http.Serve(a.listener)
+	}()
+	return a
+}
+
+func (a *address) url() string { return "ws://" + a.addr.String() + "/ws" }
+
+func (a *address) end() {
+	_ = a.http.Close()
+	<-a.served
+}
+
+func (s *fake) url() string { return s.server.url() }
 
 func (s *fake) close() {
 	s.mu.Lock()
@@ -111,13 +134,11 @@ func (s *fake) close() {
 		c.conn.Close()
 	}
 	s.mu.Unlock()
-	s.server.Close()
-	s.other.Close()
+	s.server.end()
+	s.other.end()
 }
 
-func (s *fake) bothURLs() string {
-	return s.url() + ",ws" + strings.TrimPrefix(s.other.URL, "http") + "/ws"
-}
+func (s *fake) bothURLs() string { return s.server.url() + "," + s.other.url() }
 
 // tellTruths tells everybody the truth once more. The lock is held.
 func (s *fake) tellTruths() {
@@ -129,9 +150,9 @@ func (s *fake) tellTruths() {
 
 // goDown is the end of the second address. The lock is held.
 func (s *fake) goDown() {
-	_ = s.other.Listener.Close()
+	_ = s.other.listener.Close()
 	for _, c := range s.clients {
-		if c.host == s.other.Listener.Addr().String() {
+		if c.host == s.other.addr.String() {
 			_ = c.conn.Close()
 		}
 	}
@@ -331,7 +352,9 @@ func (s *fake) command(c *fakeClient, f wire.ClientFrame) {
 		c.send(answer.Type, f.ID, answer.Body)
 		return
 	}
-	s.came++
+	if !repeated {
+		s.came++
+	}
 	s.stalled = append(s.stalled, func() { c.send(answer.Type, f.ID, answer.Body) })
 	if s.came >= s.faults.stallUntil {
 		for _, send := range s.stalled {

@@ -2,13 +2,13 @@ package swarm
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cuntong/geo"
@@ -18,14 +18,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain lets more tests run at a time than there are processors: most of their
-// time they wait for simulated people.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// inVirtualTime runs a test beside others, where seconds cost nothing and a busy machine is
+// no slower than another.
+func inVirtualTime(t *testing.T, test func(*testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, test)
 }
 
 func seedOf(t *testing.T) uint64 {
@@ -71,7 +71,8 @@ func brisk() plan.Scenario {
 func config(t *testing.T, f *fake, s plan.Scenario) Config {
 	return Config{
 		URL: f.url(), Villages: f.g, Scenario: s, Seed: seedOf(t), Run: "test",
-		TokenFor: func(p Party) (string, error) { return p.Role + ":" + p.ID, nil },
+		DialContext: f.links.dial,
+		TokenFor:    func(p Party) (string, error) { return p.Role + ":" + p.ID, nil },
 	}
 }
 
@@ -125,8 +126,9 @@ func count(t *testing.T, r *Result, name string, least int64) {
 	}
 }
 
-func TestSwarmLivesThroughAScenario(t *testing.T) {
-	t.Parallel()
+func TestSwarmLivesThroughAScenario(t *testing.T) { inVirtualTime(t, testSwarmLivesThroughAScenario) }
+
+func testSwarmLivesThroughAScenario(t *testing.T) {
 	var seen atomic.Int64
 	f := newFake(t, hamlets(t), faults{})
 	cfg := config(t, f, brisk())
@@ -166,8 +168,9 @@ func TestSwarmLivesThroughAScenario(t *testing.T) {
 	}
 }
 
-func TestSwarmOutlivesBadManners(t *testing.T) {
-	t.Parallel()
+func TestSwarmOutlivesBadManners(t *testing.T) { inVirtualTime(t, testSwarmOutlivesBadManners) }
+
+func testSwarmOutlivesBadManners(t *testing.T) {
 	s := brisk()
 	s.Drivers.Decline, s.Drivers.Lapse, s.Drivers.Release, s.Drivers.NoShow = 0.1, 0.05, 0.1, 0.1
 	s.Drivers.Duplicate, s.Riders.Duplicate = 0.5, 0.5
@@ -182,7 +185,10 @@ func TestSwarmOutlivesBadManners(t *testing.T) {
 }
 
 func TestSwarmOutlivesCutsDarkValleysAndADrain(t *testing.T) {
-	t.Parallel()
+	inVirtualTime(t, testSwarmOutlivesCutsDarkValleysAndADrain)
+}
+
+func testSwarmOutlivesCutsDarkValleysAndADrain(t *testing.T) {
 	s := brisk()
 	s.Drivers.DarkPerHour, s.Drivers.DarkSeconds = 720, plan.Range{0.05, 0.3}
 	s.Riders.DarkPerHour, s.Riders.DarkSeconds = 720, plan.Range{0.05, 0.3}
@@ -200,8 +206,9 @@ func TestSwarmOutlivesCutsDarkValleysAndADrain(t *testing.T) {
 
 // TestSwarmKnowsTwoAddresses has one of two addresses go away, and everybody's truth
 // told again and again.
-func TestSwarmKnowsTwoAddresses(t *testing.T) {
-	t.Parallel()
+func TestSwarmKnowsTwoAddresses(t *testing.T) { inVirtualTime(t, testSwarmKnowsTwoAddresses) }
+
+func testSwarmKnowsTwoAddresses(t *testing.T) {
 	f := newFake(t, hamlets(t), faults{downAfter: 1500 * time.Millisecond, truthEvery: 200 * time.Millisecond})
 	s := brisk()
 	s.Drivers.DarkPerHour, s.Drivers.DarkSeconds = 720, plan.Range{0.05, 0.3}
@@ -221,7 +228,7 @@ func TestSwarmKnowsTwoAddresses(t *testing.T) {
 	if f.newest < 5 {
 		t.Errorf("%d of the receipts given back were the newest", f.newest)
 	}
-	for _, server := range []string{f.server.Listener.Addr().String(), f.other.Listener.Addr().String()} {
+	for _, server := range []string{f.server.addr.String(), f.other.addr.String()} {
 		if f.first[server] < 15 {
 			t.Errorf("first connections by address: %v, want a fair share at %s", f.first, server)
 		}
@@ -229,8 +236,9 @@ func TestSwarmKnowsTwoAddresses(t *testing.T) {
 }
 
 // A trip that the server has taken and lost is asked for again, and held against it.
-func TestLostTripIsAskedForAgain(t *testing.T) {
-	t.Parallel()
+func TestLostTripIsAskedForAgain(t *testing.T) { inVirtualTime(t, testLostTripIsAskedForAgain) }
+
+func testLostTripIsAskedForAgain(t *testing.T) {
 	r := drive3s(t, brisk(), faults{lie: Lost})
 	balanced(t, r)
 	count(t, r, "requests_again", 1)
@@ -244,10 +252,13 @@ func TestLostTripIsAskedForAgain(t *testing.T) {
 // thirty; and latencies that left the waiting out would be shorter than the time
 // between the first booking and the thirtieth, which the plan knows.
 func TestBookingsDoNotWaitForTheServer(t *testing.T) {
-	t.Parallel()
+	inVirtualTime(t, testBookingsDoNotWaitForTheServer)
+}
+
+func testBookingsDoNotWaitForTheServer(t *testing.T) {
 	const thirtieth = 30
 	s := brisk()
-	s.Riders.Passengers, s.Riders.Agents = 0, 2
+	s.Riders.Passengers, s.Riders.Agents = 0, 4 // each has a dozen that wait for an answer
 	r := drive3s(t, s, faults{stallUntil: thirtieth})
 	balanced(t, r)
 	p, err := plan.New(s, hamlets(t), seedOf(t))
@@ -269,34 +280,37 @@ func TestBookingsDoNotWaitForTheServer(t *testing.T) {
 
 // TestEveryBrokenPromiseIsSeen has the fake break each promise once.
 func TestEveryBrokenPromiseIsSeen(t *testing.T) {
-	t.Parallel()
 	for _, lie := range []ViolationKind{TwoTrips, TwoDrivers, TwoMeanings, Revived, TruthBehind, OtherAnswer, NoAnswer} {
 		t.Run(string(lie), func(t *testing.T) {
-			t.Parallel()
-			s := brisk()
-			s.Phases[0].DurationSeconds = 1.5
-			s.SettleSeconds = 2
-			with := faults{lie: lie}
-			switch lie {
-			case OtherAnswer:
-				s.Riders.Duplicate = 1
-			case TruthBehind:
-				with.cutEvery = 10
-			}
-			r := drive3s(t, s, with)
-			found := false
-			for _, v := range r.Violations {
-				found = found || v.Kind == lie
-			}
-			if !found || r.Counts["violations"] == 0 {
-				t.Errorf("the fake broke %q and %v was seen", lie, r.Violations)
-			}
+			inVirtualTime(t, func(t *testing.T) { testBrokenPromise(t, lie) })
 		})
 	}
 }
 
-func TestRunFailsWhenNobodyIsLetIn(t *testing.T) {
-	t.Parallel()
+func testBrokenPromise(t *testing.T, lie ViolationKind) {
+	s := brisk()
+	s.Phases[0].DurationSeconds = 1.5
+	s.SettleSeconds = 2
+	with := faults{lie: lie}
+	switch lie {
+	case OtherAnswer:
+		s.Riders.Duplicate = 1
+	case TruthBehind:
+		with.cutEvery = 10
+	}
+	r := drive3s(t, s, with)
+	found := false
+	for _, v := range r.Violations {
+		found = found || v.Kind == lie
+	}
+	if !found || r.Counts["violations"] == 0 {
+		t.Errorf("the fake broke %q and %v was seen", lie, r.Violations)
+	}
+}
+
+func TestRunFailsWhenNobodyIsLetIn(t *testing.T) { inVirtualTime(t, testRunFailsWhenNobodyIsLetIn) }
+
+func testRunFailsWhenNobodyIsLetIn(t *testing.T) {
 	s := brisk()
 	s.Drivers.Count, s.Riders.Passengers, s.Riders.Agents = 2, 2, 0
 	_, err := Run(t.Context(), config(t, newFake(t, hamlets(t), faults{turnAway: true}), s))
@@ -323,8 +337,9 @@ func TestRunRefusesABadConfiguration(t *testing.T) {
 	}
 }
 
-func TestFinishEndsEarlyAndTidily(t *testing.T) {
-	t.Parallel()
+func TestFinishEndsEarlyAndTidily(t *testing.T) { inVirtualTime(t, testFinishEndsEarlyAndTidily) }
+
+func testFinishEndsEarlyAndTidily(t *testing.T) {
 	s := brisk()
 	s.Repeat = true
 	finish := make(chan struct{})
@@ -359,7 +374,10 @@ func TestFinishEndsEarlyAndTidily(t *testing.T) {
 }
 
 func TestContextEndsAtOnceWithoutBlame(t *testing.T) {
-	t.Parallel()
+	inVirtualTime(t, testContextEndsAtOnceWithoutBlame)
+}
+
+func testContextEndsAtOnceWithoutBlame(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s := brisk()
