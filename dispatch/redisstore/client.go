@@ -56,13 +56,13 @@ func (t target) options(conns int) *redis.Options {
 		MaxRetries:            -1,
 		DialerRetries:         1,
 		ContextTimeoutEnabled: true,
-		DialTimeout:           dialTimeout,
-		ReadTimeout:           callTimeout,
-		WriteTimeout:          callTimeout,
+		DialTimeout:           dialTimeout + t.patience,
+		ReadTimeout:           callTimeout + t.patience,
+		WriteTimeout:          callTimeout + t.patience,
 
 		PoolSize:         conns,
 		MaxActiveConns:   conns,
-		PoolTimeout:      poolWait,
+		PoolTimeout:      poolWait + t.patience,
 		PipelinePoolSize: -1,
 		ConnMaxIdleTime:  idleLimit,
 
@@ -110,7 +110,7 @@ func (t target) clusterClient(conns int) *redis.ClusterClient {
 
 // dial opens a connection to a server of the deployment.
 func (t target) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
+	dialer := net.Dialer{Timeout: dialTimeout + t.patience}
 	if t.tls == nil {
 		return dialer.DialContext(ctx, network, addr)
 	}

@@ -97,6 +97,10 @@ type Config struct {
 	// Registerer takes the metrics; nil keeps them to the store. Two stores cannot
 	// share one registerer.
 	Registerer prometheus.Registerer
+
+	// patience is added to every limit of a connection or a call. It is there for tests,
+	// whose machine may be so busy that Redis answers after seconds; else it is zero.
+	patience time.Duration
 }
 
 // withDefaults fills what is empty and says what is wrong, all at once.

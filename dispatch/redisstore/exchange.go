@@ -460,7 +460,7 @@ func (x *exchange) turn(b box) chan struct{} {
 // hear holds a connection until a letter comes. What came is read by fetch, which
 // also sees what this question is blind for.
 func (x *exchange) hear(ctx context.Context, b box, last string, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, wait+callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wait+callTimeout+x.store.target.patience)
 	defer cancel()
 	if last == "" {
 		last = "0-0"

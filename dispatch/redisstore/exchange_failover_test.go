@@ -44,8 +44,8 @@ func TestLettersOverAFailOverOfCluster(t *testing.T) {
 // reads and somebody sends.
 func lettersOverAFailOver(t *testing.T, url string, master func(key string) *redistest.Server) {
 	const each = 60
-	from := open(t, Config{Mode: url, Node: "node-a", AllowUnsafe: true, Copies: NoCopies})
-	to := open(t, Config{Mode: url, Node: "node-b", AllowUnsafe: true, Copies: NoCopies})
+	from := open(t, Config{Mode: url, Node: "node-a", AllowUnsafe: true, Copies: NoCopies, patience: hurried})
+	to := open(t, Config{Mode: url, Node: "node-b", AllowUnsafe: true, Copies: NoCopies, patience: hurried})
 	area, peer := newArea(), dispatch.Peer{ID: to.NodeID(), Name: "node-b"}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()

@@ -727,11 +727,13 @@ func testWaitCancelled(t *testing.T, h harness) {
 			t.Errorf("error is %v", err)
 		}
 	}, cancel)
-	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := h.store.Exchange().Receive(ctx, area, "", time.Hour); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error is %v", err)
-	}
+	area = newArea() // at the other the question may still wait
+	ctx, late := context.WithCancelCause(t.Context()) // as at a deadline that comes while it listens
+	listening(t, h.store, keys{area}.inbox(), func() {
+		if _, err := h.store.Exchange().Receive(ctx, area, "", time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error is %v", err)
+		}
+	}, func() { late(context.DeadlineExceeded) })
 }
 
 // listening runs wait, which is to listen at a box, then end, and waits for wait's end.

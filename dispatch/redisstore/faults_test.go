@@ -26,7 +26,11 @@ func testLostReply(t *testing.T, h harness) {
 	for name, f := range map[string]fate{"hang-up": {hangUp: true}, "silence": {swallow: true}} {
 		id := newArea()
 		p := startProxy(t, h.front(t, id))
-		a := h.at(t, p.through(), "node-a").Area(id)
+		through := p.through()
+		if f.swallow {
+			through.patience = hurried
+		}
+		a := h.at(t, through, "node-a").Area(id)
 
 		p.on(once(1, "lease", f))
 		if epoch := acquire(t, a); epoch != 1 {

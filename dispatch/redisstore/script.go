@@ -210,9 +210,9 @@ func (s *Store) try(ctx context.Context, p *pool, c call) ([]string, error) {
 
 // send runs a script on one server, by its hash and if need be in full.
 func (s *Store) send(ctx context.Context, node *redis.Client, c call, ask bool) (answer *redis.Cmd, acks int, err error) {
-	wait := copiesWait
+	wait := copiesWait + s.target.patience
 	if c.bulk {
-		node, wait = node.WithTimeout(bulkTimeout), bulkCopiesWait
+		node, wait = node.WithTimeout(bulkTimeout+s.target.patience), bulkCopiesWait+s.target.patience
 	}
 	copies := 0
 	if c.durable {

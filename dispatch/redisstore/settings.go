@@ -42,7 +42,7 @@ var (
 // doing so in the background. One that answers "no" is an error, and so are unsafe
 // settings unless they are allowed.
 func (s *Store) look(ctx context.Context) error {
-	first, cancel := context.WithTimeout(ctx, firstLook)
+	first, cancel := context.WithTimeout(ctx, firstLook+s.target.patience)
 	defer cancel()
 	err := s.lookOnce(first)
 	if isRefusal(err) {

@@ -87,6 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	found.target.patience = cfg.patience
 	s := newStore(cfg, m, found)
 	err = m.register(cfg.Registerer)
 	if err == nil && s.kind == KindGiven {

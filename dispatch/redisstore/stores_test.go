@@ -3,13 +3,24 @@ package redisstore
 import (
 	"context"
 	"testing"
+	"time"
 
 	"cuntong/geo"
+)
+
+// A store of a test is unhurried, so that a busy machine changes nothing; where it is to
+// notice that somebody does not answer, it is hurried, as the program is.
+const (
+	unhurried = 30 * time.Second
+	hurried   = time.Nanosecond
 )
 
 // open opens a store and closes it with the test.
 func open(t testing.TB, cfg Config) *Store {
 	t.Helper()
+	if cfg.patience == 0 {
+		cfg.patience = unhurried
+	}
 	if cfg.Node == "" {
 		cfg.Node = "node-a"
 	}

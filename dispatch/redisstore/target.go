@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // topology is how the servers of a deployment stand to each other.
@@ -35,6 +36,7 @@ type target struct {
 	tls                                *tls.Config
 	// plainLua says that the server does not know the #! line of a script.
 	plainLua bool
+	patience time.Duration // see Config
 }
 
 // String is the address for people, without a password.

@@ -161,7 +161,7 @@ func (w *author) end() dispatch.Seq {
 func TestSentinelFailover(t *testing.T) {
 	set := sentinels(t, redistest.Options{})
 	book, log := newLogBook()
-	s := open(t, Config{Mode: set.URL(), LeaseFor: MaxLease, Log: log})
+	s := open(t, Config{Mode: set.URL(), LeaseFor: MaxLease, Log: log, patience: hurried})
 	h := harness{store: s}
 	a := h.writer(t, newArea())
 	w := write(t, a)
@@ -183,7 +183,7 @@ func TestSentinelFailover(t *testing.T) {
 // A master that stands still keeps its connections; the writer must go to the new one.
 func TestSentinelMasterStandsStill(t *testing.T) {
 	set := sentinels(t, redistest.Options{})
-	h := harness{store: open(t, Config{Mode: set.URL(), LeaseFor: MaxLease})}
+	h := harness{store: open(t, Config{Mode: set.URL(), LeaseFor: MaxLease, patience: hurried})}
 	a := h.writer(t, newArea())
 	w := write(t, a)
 	w.more(t, "facts are written")
@@ -200,7 +200,7 @@ const handOverWait = 7 * time.Second
 
 func TestClusterFailover(t *testing.T) {
 	set := aCluster(t, redistest.Options{}, 2)
-	h := harness{store: open(t, Config{Mode: set.URL(), LeaseFor: MaxLease})}
+	h := harness{store: open(t, Config{Mode: set.URL(), LeaseFor: MaxLease, patience: hurried})}
 	a := h.writer(t, newArea())
 	w := write(t, a)
 	w.more(t, "facts are written")
@@ -232,7 +232,7 @@ func TestClusterFailover(t *testing.T) {
 // Slots move to another master under a writer.
 func TestClusterSlotMoves(t *testing.T) {
 	set := aCluster(t, redistest.Options{}, 1)
-	h := harness{store: open(t, Config{Mode: set.URL(), LeaseFor: MaxLease})}
+	h := harness{store: open(t, Config{Mode: set.URL(), LeaseFor: MaxLease, patience: hurried})}
 	a := h.writer(t, newArea())
 	save(t, a, 0, []byte("every key of the area is there"))
 	w := write(t, a)
@@ -289,7 +289,7 @@ func pendingError(t *testing.T, s *Store, call string, err error) {
 
 func TestPending(t *testing.T) {
 	set := replicated(t, redistest.Options{}, 1)
-	s := open(t, Config{Mode: set.URL(), LeaseFor: MaxLease})
+	s := open(t, Config{Mode: set.URL(), LeaseFor: MaxLease, patience: hurried})
 	if s.Copies() != 1 {
 		t.Fatalf("copies are %d, want 1", s.Copies())
 	}
