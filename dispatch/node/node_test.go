@@ -151,7 +151,11 @@ func TestWhoTravels(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		one, three := w.start("a", "1"), w.start("c", "1")
 		w.spread(one, three)
-		one.hub.deaf, three.hub.deaf = true, true
+		for _, s := range []*server{one, three} {
+			s.hub.mu.Lock()
+			s.hub.deaf = true
+			s.hub.mu.Unlock()
+		}
 		riders := map[*server][]phone{}
 		for _, a := range w.areas {
 			for _, s := range []*server{one, three} {
