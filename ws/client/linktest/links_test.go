@@ -22,6 +22,7 @@ import (
 
 	"cuntong/chaos/proxy"
 	"cuntong/dispatch"
+	"cuntong/dispatch/redisstore/redistest"
 	"cuntong/geo"
 	"cuntong/ws/client"
 	"cuntong/ws/wire"
@@ -189,7 +190,11 @@ func (l link) lay(t *testing.T, server string, seed uint64) (address string, men
 	}
 	quiet := zerolog.Nop()
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), quiet)
-	p := toxiproxy.NewProxy(api, "link", "127.0.0.1:0", server)
+	address, err := redistest.FreeAddr("127.0.0.1") // it is left and taken again
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := toxiproxy.NewProxy(api, "link", address, server)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
