@@ -170,11 +170,11 @@ func TestSentAndSigned(t *testing.T) {
 		{To: p1, Body: dispatch.QueueTold{Trip: "t2", Place: 1}}, // not sent
 	})
 	h.wants(t, resultSent, 3)
-	types := map[string]string{}
+	types, name := map[string]string{}, regexp.MustCompile("^msg_[A-Za-z0-9_-]{24}$")
 	for _, r := range g.received() {
 		to := r.body.Data.To
 		types[fmt.Sprintf("%s %s %s", r.body.Data.Trip, to.Role, to.ID)] = r.body.Type
-		if ok, _ := regexp.MatchString("^msg_[A-Za-z0-9_-]{24}$", r.id); !ok {
+		if !name.MatchString(r.id) {
 			t.Errorf("a letter is called %q", r.id)
 		}
 	}

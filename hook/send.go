@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -38,18 +37,9 @@ func ParseSecret(text string) (Secret, error) {
 	raw, ok := strings.CutPrefix(strings.TrimSpace(text), "whsec_")
 	secret, err := base64.StdEncoding.DecodeString(raw)
 	if !ok || err != nil || len(secret) < minSecret || len(secret) > maxSecret {
-		return nil, errors.New(`hook: the secret is not "whsec_" and 24 to 64 bytes of base64`)
+		return nil, errors.New(`the secret is not "whsec_" and the base64 of 24 to 64 bytes: echo "whsec_$(openssl rand -base64 32)" makes one`)
 	}
 	return secret, nil
-}
-
-// LoadSecret reads a file with a secret.
-func LoadSecret(file string) (Secret, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("hook: %w", err)
-	}
-	return ParseSecret(string(text))
 }
 
 // sign is the signature of a request.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"cuntong/dispatch"
@@ -22,7 +23,7 @@ type serveCmd struct {
 	TLSKey  string `name:"tls-key" type:"path" help:"Private key of that certificate (PEM)."`
 
 	Redis             string `default:"auto" help:"Where facts are kept: an address that begins with redis://, rediss:// (TLS), unix://, redis+sentinel:// or redis+cluster:// (see docs/OPERATING.md); 'child' starts redis-server from PATH with its files in the data folder; 'embedded' keeps nothing; 'auto' is 'child' where redis-server is found, else 'embedded'."`
-	RedisPasswordFile string `type:"path" help:"File with the password for --redis, in the place of one in the address: an address is seen by everybody who may list the machine's processes."`
+	RedisPasswordFile string `type:"path" help:"File with the password for --redis, in the place of one in the address: an address is seen by everybody who may list the machine's processes. It is read for each new connection, so the password may change."`
 	RedisSync         string `default:"always" enum:"always,everysec" help:"When a child redis-server writes to disk: 'always' before every answer, 'everysec' once a second (up to 2 s of answers are lost with the power)."`
 
 	AllowUnsafeRedis bool          `help:"Serve although the settings of a given Redis let trips be lost that people were told of. What is wrong is logged, and cuntong_store_ledger_unsafe is 1."`
@@ -164,6 +165,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if c.HookURL != "" {
 		errs = append(errs, hook.CheckURL(c.HookURL))
+	}
+	if c.RedisPasswordFile != "" && !strings.Contains(c.Redis, "://") {
+		errs = append(errs, fmt.Errorf("--redis-password-file goes with the address of a server, and --redis is %q: say --redis redis://user@host:6379", c.Redis))
 	}
 	if c.Lease < 500*time.Millisecond || c.Lease > time.Minute {
 		errs = append(errs, fmt.Errorf("--lease is %v: want 500ms to 1m", c.Lease))

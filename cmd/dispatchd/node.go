@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"cuntong/dispatch"
@@ -74,10 +75,15 @@ func (s *server) buildHook() (dark func(geo.AreaID, []dispatch.Notice), err erro
 	if s.cfg.HookURL == "" {
 		return nil, nil
 	}
-	secret, err := hook.LoadSecret(s.cfg.HookSecretFile)
+	text, err := readSecret("--hook-secret-file", s.cfg.HookSecretFile)
 	if err != nil {
 		return nil, err
 	}
+	secret, err := hook.ParseSecret(text)
+	if err != nil {
+		return nil, fmt.Errorf("--hook-secret-file %s: %w", s.cfg.HookSecretFile, err)
+	}
+	s.warnOfReaders(s.cfg.HookSecretFile)
 	s.hook, err = hook.New(hook.Config{URL: s.cfg.HookURL, Secret: secret, Now: s.store.Clock().Now, Log: s.log, Registerer: s.registry})
 	if err != nil {
 		return nil, err

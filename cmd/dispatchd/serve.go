@@ -185,6 +185,7 @@ func (s *server) buildHTTP(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.warnOfReaders(s.cfg.TLSKey)
 		s.cert = cert
 	}
 	public, err := ws.Listen(ctx, s.cfg.Listen)

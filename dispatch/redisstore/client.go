@@ -40,9 +40,22 @@ const (
 	clusterReload = 5 * time.Second
 )
 
+// credentials are asked for each new connection; nil: they are those of the address.
+func (t target) credentials() func(context.Context) (username, password string, err error) {
+	if t.ask == nil {
+		return nil
+	}
+	return func(context.Context) (string, string, error) {
+		password, err := t.ask()
+		return t.username, password, err
+	}
+}
+
 // options are those of at most conns connections to one server.
 func (t target) options(conns int) *redis.Options {
 	return &redis.Options{
+		CredentialsProviderContext: t.credentials(),
+
 		Network:   t.network,
 		Addr:      t.addr,
 		Username:  t.username,
@@ -80,6 +93,8 @@ func (t target) client(conns int) *redis.Client { return redis.NewClient(t.optio
 func (t target) clusterClient(conns int) *redis.ClusterClient {
 	o := t.options(conns)
 	return redis.NewClusterClient(&redis.ClusterOptions{
+		CredentialsProviderContext: t.credentials(),
+
 		Addrs:     t.seeds,
 		Username:  o.Username,
 		Password:  o.Password,

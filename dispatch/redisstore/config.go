@@ -64,9 +64,10 @@ type Config struct {
 	// certificates (without it, whom this machine trusts), and our own, where they ask
 	// for one. They are read once. The server's name is always verified.
 	Mode string
-	// Password is that of a given server, in the place of one in its address, so that none need be where
-	// everybody can read it who may list processes. Other kinds of server ignore it.
-	Password string
+	// Password tells that of a given server, in the place of one in its address, so that none need be where
+	// everybody can read it who may list processes. It is asked for each new connection, from any goroutine, so
+	// that the password may change; with an error there is no connection. Nil: what the address says.
+	Password func() (string, error)
 	// DataDir is the folder under which a child keeps its files, in "redis". Needed
 	// for auto and child. Made when missing. Its absolute path is bounded by what a
 	// unix socket's address can hold, about 90 bytes.

@@ -39,6 +39,7 @@ func newGuide(t target, changed func(from, to string)) *guide {
 	g := &guide{target: t, changed: changed}
 	for _, addr := range t.seeds {
 		o := t.options(1)
+		o.CredentialsProviderContext = nil // the Sentinels have a password of their own
 		o.Addr, o.Username, o.Password, o.DB = addr, t.sentinelUsername, t.sentinelPassword, 0
 		g.sentinels = append(g.sentinels, redis.NewSentinelClient(o))
 	}

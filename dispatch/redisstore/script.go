@@ -242,8 +242,11 @@ func perform(ctx context.Context, node *redis.Client, c call, eval func(context.
 	if copies > 0 {
 		_ = pipe.Process(ctx, waited) // queues only
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	_, err = pipe.Exec(ctx)
 	if err := answer.Err(); err != nil {
+		return answer, 0, err
+	}
+	if answer.Val() == nil && err != nil { // a new connection was refused: the library says so of none of the commands
 		return answer, 0, err
 	}
 	return answer, int(waited.Val()), waited.Err()

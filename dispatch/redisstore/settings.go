@@ -84,6 +84,9 @@ func (s *Store) lookOn(ctx context.Context, seen bool) {
 // everything that must be mended.
 func (s *Store) lookOnce(ctx context.Context) error {
 	view, err := s.survey(ctx)
+	if reasonOf(err) == reasonDenied {
+		return fmt.Errorf("redis at %s: %w: look at the user and password given, and at what that user may do (deploy/users.conf)", s.target, err)
+	}
 	if err != nil {
 		return fmt.Errorf("redis at %s: %w", s.target, err)
 	}

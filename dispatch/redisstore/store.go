@@ -131,10 +131,10 @@ func find(ctx context.Context, cfg Config, m *metrics) (found, error) {
 	t, err := parseURL(cfg.Mode)
 	switch {
 	case err != nil:
-	case cfg.Password != "" && t.password != "":
+	case cfg.Password != nil && t.password != "":
 		err = errors.New("redis: a password is in the address and in a file: give one of them")
-	case cfg.Password != "":
-		t.password = cfg.Password
+	default:
+		t.ask = cfg.Password
 	}
 	return found{kind: KindGiven, target: t}, err
 }

@@ -30,6 +30,7 @@ type target struct {
 	seeds              []string // the Sentinels, or some nodes of a cluster
 	master             string   // what the Sentinels call it
 	username, password string
+	ask                func() (string, error) // the password, where it may change; nil: it does not
 	// sentinelUsername and sentinelPassword are what the Sentinels ask for.
 	sentinelUsername, sentinelPassword string
 	db                                 int
