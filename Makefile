@@ -49,7 +49,7 @@ proto: ## Make the code of ws/wire/pb from its .proto anew (needs protoc 3.21)
 	protoc --plugin=protoc-gen-go=bin/protoc-gen-go --go_out=. --go_opt=module=cuntong ws/wire/pb/cuntong.proto
 
 .PHONY: vuln
-vuln: ## Look for known vulnerabilities in what the program calls (needs the database of vuln.go.dev)
+vuln: ## Look for known vulnerabilities in what the program calls (GOVULNDB=file:///folder where vuln.go.dev is out of reach)
 	@scripts/vuln
 
 .PHONY: sbom

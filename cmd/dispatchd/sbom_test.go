@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -53,5 +54,16 @@ func TestSBOM(t *testing.T) {
 	}
 	if modules < 10 || len(parts) != modules+2 {
 		t.Errorf("%d parts, and %d modules in the program", len(parts), modules)
+	}
+}
+
+// TestVulnSaysThatItDidNotLook: without a database nothing is built and nothing is called good.
+func TestVulnSaysThatItDidNotLook(t *testing.T) {
+	cmd := exec.Command("../../scripts/vuln")
+	cmd.Env = append(os.Environ(), "GOVULNDB=file://"+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 4 || !strings.Contains(string(out), "NOTHING WAS LOOKED AT") || !strings.Contains(string(out), "vulndb.zip") {
+		t.Errorf("without a database: %v\n%s", err, out)
 	}
 }
