@@ -226,6 +226,22 @@ func TestPBGeneratedReadsGoldens(t *testing.T) {
 	}
 }
 
+// What JSON requires is there in the compact wire too, also when nothing of it is more than
+// nought: an offer to a driver who stands at the pickup has an approach.
+func TestPBWritesRequiredObjects(t *testing.T) {
+	out, err := PB.AppendServer(nil, TypeOffer, "", Offer{Trip: "t1", Offer: "t1/1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m pb.ServerFrame
+	if err := proto.Unmarshal(out, &m); err != nil {
+		t.Fatal(err)
+	}
+	if o := m.GetOffer(); o.Approach == nil || o.Ride == nil {
+		t.Errorf("the offer came as %v", o)
+	}
+}
+
 func checkAllKnown(t *testing.T, m protoreflect.Message) {
 	t.Helper()
 	if len(m.GetUnknown()) > 0 {

@@ -131,7 +131,7 @@ func addPBObjects(add func(any, string)) {
 		cut 27, ended 28, driven_m 29, paid_fen 30, start_code 31, start_check 32 parts, gives_up_at 33 offset`)
 	add(Stop{}, "kind 1 StopKind, trip 2, place 3")
 	add(DutyState{}, "on 1, vehicle 2, since 3, plan 4")
-	add(Offer{}, `trip 1, offer 2 offer, version 3, until 4, wait_s 5 thousandths, confirm_s 6 thousandths, approach 7, ride 8,
+	add(Offer{}, `trip 1, offer 2 offer, version 3, until 4, wait_s 5 thousandths, confirm_s 6 thousandths, approach 7 !, ride 8 !,
 		pickup 9, dropoff 10, seats 11, wheelchairs 12, goods_l 13`)
 	add(OfferGone{}, "trip 1, offer 2 offer, end 3 End")
 	add(Held{}, "trip 1, version 2")

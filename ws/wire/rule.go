@@ -64,7 +64,7 @@ var vocabulary = map[string]rule{
 	"why":    choice{Reasons()},
 	"seq":    count(1, maxWhole),
 	"code":   digits{4},
-	"fen":    count(0, MaxFen),
+	"fen":    count(1, MaxFen),
 
 	"role":       choice{everybody},
 	"reason":     said{text{MaxNoteRunes}},

@@ -2641,7 +2641,7 @@ func (x *Complete) GetSeq() int64 {
 type Paid struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Trip          string                 `protobuf:"bytes,1,opt,name=trip,proto3" json:"trip,omitempty"`
-	Fen           *int64                 `protobuf:"varint,2,opt,name=fen,proto3,oneof" json:"fen,omitempty"` // 0 to 10,000,000
+	Fen           *int64                 `protobuf:"varint,2,opt,name=fen,proto3,oneof" json:"fen,omitempty"` // 1 to 10,000,000
 	At            int64                  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`         // when it was done, by the phone's clock
 	Seq           int64                  `protobuf:"varint,4,opt,name=seq,proto3" json:"seq,omitempty"`       // rising
 	unknownFields protoimpl.UnknownFields
@@ -4044,7 +4044,7 @@ type Offer struct {
 	Until         int64                  `protobuf:"varint,4,opt,name=until,proto3" json:"until,omitempty"`                          // Unix ms
 	WaitMs        int64                  `protobuf:"varint,5,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`          // JSON: wait_s
 	ConfirmMs     int64                  `protobuf:"varint,6,opt,name=confirm_ms,json=confirmMs,proto3" json:"confirm_ms,omitempty"` // JSON: confirm_s
-	Approach      *Leg                   `protobuf:"bytes,7,opt,name=approach,proto3" json:"approach,omitempty"`
+	Approach      *Leg                   `protobuf:"bytes,7,opt,name=approach,proto3" json:"approach,omitempty"`                     // there also when all of it is 0: he stands at the pickup
 	Ride          *Leg                   `protobuf:"bytes,8,opt,name=ride,proto3" json:"ride,omitempty"`
 	Pickup        *PlaceOut              `protobuf:"bytes,9,opt,name=pickup,proto3" json:"pickup,omitempty"`
 	Dropoff       *PlaceOut              `protobuf:"bytes,10,opt,name=dropoff,proto3" json:"dropoff,omitempty"`
