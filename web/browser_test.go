@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"cuntong/web"
+	"cuntong/web/webtest"
 	"cuntong/ws/wire"
 )
 
@@ -18,7 +19,7 @@ var demo = web.Config{Demo: true, OperatorToken: func() (string, error) { return
 // openBoard opens the page on a server that shows a board, and waits for it.
 func openBoard(t *testing.T, cfg web.Config, b wire.Board) (*fakeServer, *tab) {
 	t.Helper()
-	findChromium(t)
+	webtest.Find(t)
 	s := newFakeServer(t, cfg)
 	s.board = b
 	p := openTab(t)
@@ -40,7 +41,7 @@ func (p *tab) rows(table string) []string {
 // quiet fails when the page complained of anything but what is expected.
 func (p *tab) quiet(expected ...string) {
 	p.t.Helper()
-	if c := p.unexpected(expected...); len(c) > 0 {
+	if c := p.Unexpected(expected...); len(c) > 0 {
 		p.t.Errorf("the page complained:\n%s", strings.Join(c, "\n"))
 	}
 }
@@ -78,13 +79,12 @@ func TestBoardInABrowser(t *testing.T) {
 // outside fails when the page asked anybody but its own server for anything.
 func (p *tab) outside(s *fakeServer) {
 	p.t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.fetched) < len(files) {
-		p.t.Errorf("only %d requests were seen: %q", len(p.fetched), p.fetched)
+	fetched := p.Fetched()
+	if len(fetched) < len(files) {
+		p.t.Errorf("only %d requests were seen: %q", len(fetched), fetched)
 	}
-	for _, url := range p.fetched {
-		if !strings.HasPrefix(url, s.url) {
+	for _, url := range fetched {
+		if !strings.HasPrefix(url, s.url) && url != strings.Replace(s.url, "http", "ws", 1)+"/ws" {
 			p.t.Errorf("the page asked for %s", url)
 		}
 	}
@@ -216,7 +216,7 @@ func TestReplacedWaitsForAPerson(t *testing.T) {
 }
 
 func TestSigningIn(t *testing.T) {
-	findChromium(t)
+	webtest.Find(t)
 	s := newFakeServer(t, web.Config{}, "good.token")
 	s.board = newCounty(2, time.Now()).board(4, 1, 1, 1)
 	p := openTab(t)
@@ -238,7 +238,7 @@ func TestSigningIn(t *testing.T) {
 }
 
 func TestTokenInTheFragment(t *testing.T) {
-	findChromium(t)
+	webtest.Find(t)
 	s := newFakeServer(t, demo, "from.the-fragment_1")
 	s.board = newCounty(2, time.Now()).board(4, 1, 1, 1)
 	p := openTab(t)
@@ -250,13 +250,11 @@ func TestTokenInTheFragment(t *testing.T) {
 	if n := js[int](p, `history.length`); n > 2 {
 		t.Errorf("%d entries in the history: the token may be in one", n)
 	}
-	p.mu.Lock()
-	for _, url := range p.fetched {
+	for _, url := range p.Fetched() {
 		if strings.Contains(url, "fragment_1") {
 			t.Errorf("the token went out in %s", url)
 		}
 	}
-	p.mu.Unlock()
 	if got := s.tokens(); !slices.Equal(got, []string{"from.the-fragment_1"}) {
 		t.Errorf("tokens %q", got)
 	}
@@ -264,7 +262,7 @@ func TestTokenInTheFragment(t *testing.T) {
 }
 
 func TestDemoTokenTurnedDown(t *testing.T) {
-	findChromium(t)
+	webtest.Find(t)
 	s := newFakeServer(t, demo, "good")
 	s.board = newCounty(2, time.Now()).board(4, 1, 1, 1)
 	p := openTab(t)
@@ -396,9 +394,9 @@ func TestComplaintsAreHeard(t *testing.T) {
 	_, p := openBoard(t, demo, newCounty(6, time.Now()).board(1, 1, 1, 1))
 	js[any](p, `(() => { const s = document.createElement("script"); s.textContent = "window.ran = 1"; document.body.append(s); return null })()`)
 	js[any](p, `setTimeout(() => { throw new Error("on purpose") }), console.error("aloud"), null`)
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(webtest.Patience)
 	for time.Now().Before(deadline) {
-		all := strings.Join(p.unexpected(), "\n")
+		all := strings.Join(p.Unexpected(), "\n")
 		if strings.Contains(all, "Content Security Policy") && strings.Contains(all, "on purpose") && strings.Contains(all, "aloud") {
 			if js[bool](p, `window.ran === 1`) {
 				t.Error("the policy let an inline script run")
@@ -407,5 +405,5 @@ func TestComplaintsAreHeard(t *testing.T) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
-	t.Errorf("heard only: %q", p.unexpected())
+	t.Errorf("heard only: %q", p.Unexpected())
 }

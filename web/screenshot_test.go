@@ -57,7 +57,7 @@ func TestScreenshot(t *testing.T) {
 	if *wholePage {
 		take = chromedp.FullScreenshot(100)
 	}
-	picture, err := chromedp.Run(p.ctx, take)
+	picture, err := chromedp.Run(p.Context, take)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestScreenshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s: %d bytes of %s", *screenshot, len(picture), url)
-	if c := p.unexpected(); len(c) > 0 {
+	if c := p.Unexpected(); len(c) > 0 {
 		t.Errorf("the page complained: %q", c)
 	}
 }

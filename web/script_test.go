@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"cuntong/web/webtest"
 	"cuntong/ws/wire"
 )
 
@@ -26,7 +27,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(tests) == 0 {
 		t.Fatalf("no tests in jstest: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), webtest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, append([]string{"--test", "--test-reporter=spec"}, tests...)...)
 	cmd.Env = append(os.Environ(), "CLOSE_CODES="+string(codes), "VOCABULARY="+readVocabulary(t).encode(t))

@@ -18,6 +18,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"cuntong/dispatch/redisstore/redistest"
+	"cuntong/web/webtest"
 )
 
 // patience bounds how long a test that fails hangs, on a machine as busy as it likes. It is
@@ -33,7 +34,9 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	webtest.Stop()
+	os.Exit(code)
 }
 
 // program runs the program to its end and returns what it printed.

@@ -5,6 +5,9 @@
 //   const c = new Cuntong({ urls: ['wss://dispatch.example/ws'], role: 'driver', token: async () => '…', on: (kind, x) => … });
 //   c.start(); c.do('duty', { on: true });
 //
+// With `tickets: true` the token is shown to POST /ticket and not on the connection: what stands
+// in the connection's address is then good once, for 30 s.
+//
 // `on` is called with: 'up' (welcome), 'picture' (the picture has changed), 'told' (a
 // frame), 'answered' ({ command, done | refused }), 'down' ({ code, wait }), 'ended' (code).
 
@@ -29,17 +32,26 @@ export function backoff(failures, code, drained, random = Math.random) {
   return random() * Math.min(60_000, 1_000 * 2 ** Math.min(failures, 16)) + (LEAST[code] ?? 0);
 }
 
+/** Fetches a ticket for the server at that address; '' where it gives none, or judges the token itself. */
+async function fetchTicket(url, token) {
+  const answer = await fetch(new URL('ticket', url.replace(/^ws/, 'http')), { method: 'POST', headers: { Authorization: `Bearer ${token}` }, cache: 'no-store' });
+  if (answer.status === 404 || answer.status === 401) return '';
+  if (!answer.ok) throw new Error(`no ticket: ${answer.status}`);
+  return (await answer.json()).ticket;
+}
+
 export class Cuntong {
   picture = { fresh: false, duty: null, offer: null, trips: new Map() };
   #o; #ws = null; #ready = false; #failures = 0; #drained = 0; #timer = 0; #tick = 0; #since = 0; #heard = 0; #pinged = 0; #slow = 0;
-  #state = { ids: '', named: 0, seq: 0, calls: [], fixes: [], receipts: {}, trips: [] };
-  #over = true; #session = 0; #at = 0;
+  #state = { who: '', ids: '', named: 0, seq: 0, calls: [], fixes: [], receipts: {}, trips: [] };
+  #over = true; #session = 0; #at = 0; #inherited = 0; #expired = null; #token = null;
 
   constructor(options) {
     this.#o = { on() {}, random: Math.random, open: (url, p) => new WebSocket(url, p), store: globalThis.localStorage, key: 'cuntong', name: 'cuntong-js/1', ...options };
     const kept = this.#o.store?.getItem(this.#o.key);
     if (kept) Object.assign(this.#state, JSON.parse(kept));
     this.#state.ids ||= Array.from({ length: 9 }, () => Math.floor(this.#o.random() * 36).toString(36)).join('');
+    this.#inherited = this.#state.calls.length;
     for (const trip of this.#state.trips) this.picture.trips.set(trip.trip, trip);
     this.#at = Math.floor(this.#o.random() * this.#o.urls.length);
   }
@@ -99,17 +111,21 @@ export class Cuntong {
   }
 
   async #connect() {
-    let token;
+    const url = this.#o.urls[this.#at++ % this.#o.urls.length];
+    let token, ticket = '';
     try {
       token = await this.#o.token();
+      if (this.#o.tickets && token !== this.#expired) ticket = await fetchTicket(url, token);
     } catch {
       return this.#down(1006);
     }
     if (this.#over) return;
-    const ws = this.#ws = this.#o.open(this.#o.urls[this.#at++ % this.#o.urls.length], ['cuntong.v1.json']);
+    if (token === this.#expired) return this.#end(4503);
+    this.#token = token;
+    const ws = this.#ws = this.#o.open(ticket ? `${url}?ticket=${encodeURIComponent(ticket)}` : url, ['cuntong.v1.json']);
     this.#session++;
     this.#since = this.#heard = this.#pinged = Date.now();
-    ws.onopen = () => this.#write({ t: 'hello', b: this.#hello(token) });
+    ws.onopen = () => this.#write({ t: 'hello', b: this.#hello(ticket ? undefined : token) });
     ws.onmessage = (e) => ws === this.#ws && this.#take(JSON.parse(e.data));
     ws.onclose = (e) => ws === this.#ws && this.#down(e.code);
   }
@@ -130,16 +146,32 @@ export class Cuntong {
     this.#ready = this.picture.fresh = false;
     this.#ws = null;
     if (this.#over) return;
-    if (!comesBack(code) && code !== 4503) { // 4503: the next token is another one
-      this.stop();
-      return this.#o.on('ended', code);
-    }
+    if (code === 4503) this.#expired = this.#token; // the next token may be another one
+    else if (!comesBack(code)) return this.#end(code);
     if (lasted) this.#failures = 0;
     const wait = backoff(this.#failures, code, this.#drained, this.#o.random);
     if (this.#drained <= 0) this.#failures++;
     this.#drained = 0;
     this.#o.on('down', { code, wait });
     this.#timer = setTimeout(() => this.#connect(), wait);
+  }
+
+  #end(code) {
+    this.stop();
+    this.#o.on('ended', code);
+  }
+
+  /** Who shared the phone before left things that are none of this one's. */
+  #met({ role, id }) {
+    const who = `${role} ${id}`, s = this.#state;
+    if (s.who && s.who !== who) {
+      s.calls.splice(0, this.#inherited);
+      Object.assign(s, { fixes: [], receipts: {} });
+      this.picture.trips.clear();
+    }
+    this.#inherited = 0;
+    s.who = who;
+    this.#save();
   }
 
   #write(frame) { if (this.#ws?.readyState === 1) this.#ws.send(JSON.stringify(frame)); }
@@ -179,6 +211,7 @@ export class Cuntong {
     this.#heard = Date.now();
     if (t === 'done' || (t === 'refused' && re)) return this.#answered(t, re, b);
     const p = this.picture;
+    if (t === 'welcome') this.#met(b);
     if (t === 'truth') {
       const old = p.trips;
       p.trips = new Map();
