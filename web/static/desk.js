@@ -8,9 +8,6 @@ import { doubtOf, el, keepRows, options, put, putName, reachOf } from './page.js
 
 const $ = (id) => document.getElementById(id);
 
-/** The longest reason, in characters; see ws/wire. */
-export const MAX_REASON = 200;
-
 const HOUR_MS = 3_600_000;
 const SURE_MS = 5000; // how long a button asks back before it forgets
 const SHOWN_MS = 10 * 60_000; // how long what was seen stays on a screen that others see
@@ -251,7 +248,6 @@ export class Desk {
     const reason = text($('desk-why').value);
     if (id === '') return this.#wrong('deskWho', 'desk-who');
     if (reason === '') return this.#wrong('deskNoReason', 'desk-why');
-    if ([...reason].length > MAX_REASON) return this.#wrong('deskLongReason', 'desk-why');
     return verb === 'bar' ? this.#bar(kind, id, reason) : this.#lookAt(kind, id, reason);
   }
 
