@@ -65,7 +65,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		contests: histogram("cuntong_dispatch_contest_trips", "Trips judged together because they wanted the same drivers; 1: a trip that was looked at again.",
 			prometheus.ExponentialBuckets(1, 2, 7)),
 		offers: counterVec("cuntong_dispatch_offers_total",
-			"Offers by outcome: made, then accepted, declined, lapsed or withdrawn.", "outcome"),
+			"Offers by outcome: made, delivered (the phone has it), then accepted, declined, lapsed, unseen (no word came that the phone has it) or withdrawn.", "outcome"),
 		tripsEnded:   counterVec("cuntong_dispatch_trips_ended_total", "Trips that ended, by final state.", "state"),
 		waitToPickup: histogram("cuntong_dispatch_request_to_arrival_seconds", "Time from a request to the driver's arrival at the pickup.", secondsLong),
 		etaError: histogram("cuntong_dispatch_pickup_eta_error_seconds",
