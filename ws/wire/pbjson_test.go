@@ -339,6 +339,9 @@ func TestPBMalformed(t *testing.T) {
 		{"a position as a number", []byte{2 << 3, 1}, CodeUnknownType, "t"},
 		{"a moment of eight bytes", field(2, 2<<3|1, 0, 0, 0, 0, 0, 0, 0, 1), CodeWrongType, "b.at"},
 		{"true is two", append(field(pbID, 'c'), field(18, 1<<3, 2)...), CodeWrongType, "b.on"},
+		{"a token as a number", field(12, 1<<3, 1, 2<<3, 5), CodeWrongType, "b.token"},
+		{"half a token as a number", field(12, 1<<3, 1, 2<<3|2, 1, 'a', 2<<3, 5), CodeWrongType, "b.token"},
+		{"an offer twice", append(field(pbID, 'c'), field(6, 1<<3|2, 1, 't', 2<<3, 1, 2<<3, 1)...), CodeDuplicateField, "b.offer"},
 		{"a time below nought", field(2, 2<<3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1), CodeOutOfRange, "b.at"},
 		{"beyond the pole", field(2, 1<<3|1, 0, 0, 0, 0, 0, 0, 0, 0x7f), CodeOutOfRange, "b.lat"},
 		{"no point", field(2, 2<<3, 1), CodeMissingField, "b.lat"},
@@ -365,6 +368,27 @@ func TestPBMalformed(t *testing.T) {
 			}
 			samePBVerdict(t, test.frame)
 		})
+	}
+}
+
+// pbTextBound is how long the JSON of a frame may become, whatever is in it: the longest
+// name of a member takes two bytes in protobuf, and sixty positions are a track.
+func pbTextBound(frame []byte) int { return 9*len(frame) + 16<<10 }
+
+// What a frame costs does not grow with what it repeats: an offer is told by its trip,
+// which has to be looked for in the whole message.
+func TestPBRepeatedFieldsAreCheap(t *testing.T) {
+	body := protowire.AppendString(protowire.AppendTag(nil, pbTripNumber, protowire.BytesType), strings.Repeat("a", 2000))
+	for len(body) < MaxFrameBytes-16 {
+		body = appendPBVarint(body, 2, 1)
+	}
+	frame := protowire.AppendBytes(protowire.AppendTag(nil, 6, protowire.BytesType), body)
+	text, err := pbClientText(nil, frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) > pbTextBound(frame) {
+		t.Errorf("a frame of %d bytes becomes %d of JSON", len(frame), len(text))
 	}
 }
 
@@ -423,6 +447,9 @@ func FuzzPBClient(f *testing.F) {
 	seedPB(f, "client_")
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		samePBVerdict(t, frame)
+		if text, err := pbClientText(nil, frame); err == nil && len(frame) <= MaxFrameBytes && len(text) > pbTextBound(frame) {
+			t.Errorf("%x becomes %d bytes of JSON", frame, len(text))
+		}
 		got, err := PB.DecodeClient(frame)
 		if err != nil {
 			checkTellable(t, blamed(err))
