@@ -19,7 +19,8 @@ import (
 
 // The conformance suite speaks raw bytes to a live hub: what RFC 6455 wants of a server
 // that is spoken to wrongly, in the manner of the Autobahn test suite, with cases of our
-// own. It uses no library on the client's side.
+// own. It uses no library on the client's side. Every case is played in both subprotocols;
+// what only one of them can say is in conform_json_test.go and conform_pb_test.go.
 
 // rawFrame is one frame as a client sends it (RFC 6455, 5.2); first is FIN, RSV and opcode.
 func rawFrame(first byte, payload []byte) []byte {
@@ -52,31 +53,71 @@ const (
 )
 
 func text(s string) []byte        { return rawFrame(fin|opText, []byte(s)) }
+func binaries(b []byte) []byte    { return rawFrame(fin|opBinary, b) }
 func closing(p string) []byte     { return rawFrame(fin|opClose, []byte(p)) }
 func all(b ...[]byte) []byte      { return bytes.Join(b, nil) }
 func code(c int, s string) string { return string(binary.BigEndian.AppendUint16(nil, uint16(c))) + s }
 
+// dialect is a subprotocol as the suite speaks it.
+type dialect struct {
+	codec  wire.Codec
+	opcode byte // of its messages
+	other  byte // of the messages that it does not have
+	// padded is a cancel under the id m, made n bytes long by what says nothing.
+	padded func(n int) []byte
+	// paddedSays is what is answered to it.
+	paddedSays string
+}
+
+func dialects() []dialect { return []dialect{inJSON, inPB} }
+
+// rows are the cases that only this one can say.
+func (d dialect) rows() []row {
+	if d.codec.Binary() {
+		return pbRows()
+	}
+	return jsonRows()
+}
+
+// encoded is a good message of a client.
+func (d dialect) encoded(t wire.Type, id string, body any) []byte {
+	payload, err := d.codec.EncodeClient(t, id, body)
+	if err != nil {
+		panic(err) // the suite's own mistake
+	}
+	return payload
+}
+
+// cancels is a good command, which the area of these tests answers with done.
+func (d dialect) cancels(id string) []byte {
+	return d.encoded(wire.TypeCancel, id, wire.Cancel{Trip: "t1", Why: wire.WhyMistake})
+}
+
+// frame is a payload as one message of the dialect.
+func (d dialect) frame(payload []byte) []byte { return rawFrame(fin|d.opcode, payload) }
+
 // rawConn is a client of raw bytes.
 type rawConn struct {
 	t  testing.TB
+	d  dialect
 	c  net.Conn
 	in *bufio.Reader
 }
 
-// rawDial upgrades, says hello as a passenger and reads up to the truth.
-func rawDial(t testing.TB, w *world) *rawConn {
+// rawDial upgrades, says hello as a driver, who may send most, and reads up to the truth.
+func rawDial(t testing.TB, w *world, d dialect) *rawConn {
 	t.Helper()
-	r := &rawConn{t: t, c: rawTCP(t, w)}
+	r := &rawConn{t: t, d: d, c: rawTCP(t, w)}
 	r.in = bufio.NewReader(r.c)
 	r.write([]byte("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + wire.Subprotocol + "\r\nAuthorization: Bearer " + w.token(passenger) + "\r\n\r\n"))
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + d.codec.Subprotocol() + "\r\nAuthorization: Bearer " + w.token(driver1) + "\r\n\r\n"))
 	resp, err := http.ReadResponse(r.in, nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		t.Fatalf("upgrade: %v %+v", err, resp)
 	}
-	r.write(text(fmt.Sprintf(`{"t":"hello","b":{"now_ms":%d}}`, time.Now().UnixMilli())))
+	r.write(d.frame(d.encoded(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})))
 	for {
-		if _, payload := r.read(); bytes.Contains(payload, []byte(`"truth"`)) {
+		if f := r.hear(); f.Type == wire.TypeTruth {
 			return r
 		}
 	}
@@ -103,8 +144,8 @@ func (r *rawConn) read() (op byte, payload []byte) {
 	if _, err := io.ReadFull(r.in, head); err != nil {
 		return 0, nil
 	}
-	if head[0]&0xF0 != fin || head[1]&0x80 != 0 {
-		r.t.Fatalf("the server sends % x: fragmented, reserved bits, or masked", head)
+	if head[0]&0xF0 != fin || head[1]&0x80 != 0 || head[0]&0xF == r.d.other {
+		r.t.Fatalf("the server sends % x: fragmented, reserved bits, masked, or a message of the other kind", head)
 	}
 	n := int(head[1])
 	for _, long := range []struct{ mark, size int }{{126, 2}, {127, 8}} {
@@ -121,6 +162,23 @@ func (r *rawConn) read() (op byte, payload []byte) {
 		r.t.Fatal(err)
 	}
 	return head[0] & 0xF, payload
+}
+
+// hear returns the next message of the server. Control frames are passed over.
+func (r *rawConn) hear() wire.ServerFrame {
+	r.t.Helper()
+	for {
+		switch op, payload := r.read(); op {
+		case 0, opClose:
+			r.t.Fatalf("ended by % x", payload)
+		case r.d.opcode:
+			f, err := r.d.codec.DecodeServer(payload)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return f
+		}
+	}
 }
 
 // ends reads up to the close frame, and returns its code; -1 when there was none, 1005
@@ -141,122 +199,157 @@ func (r *rawConn) ends() int {
 	}
 }
 
-// lives says whether a ping of the protocol is answered.
-func (r *rawConn) lives() bool {
+// answers returns what has been answered before the command "alive" is done: the ids of
+// what is done, and the codes of what is refused, all of one lane and so in order.
+func (r *rawConn) answers() string {
 	r.t.Helper()
-	r.write(text(`{"t":"ping","b":{}}`))
+	var all []string
 	for {
-		switch op, payload := r.read(); {
-		case op == 0 || op == opClose:
-			r.t.Logf("ended by % x", payload)
-			return false
-		case bytes.Contains(payload, []byte(`"pong"`)):
-			return true
+		switch f := r.hear(); body := f.Body.(type) {
+		case wire.Done:
+			if f.Re == lastID {
+				return strings.Join(all, " ")
+			}
+			all = append(all, f.Re)
+		case wire.Refused:
+			all = append(all, body.Code)
 		}
 	}
+}
+
+// lastID is the id of the command that follows a case after which the connection goes on.
+const lastID = "alive"
+
+// row is a case: what is sent, and how the server ends the connection; or, where want is
+// alive, what it answers while the connection goes on.
+type row struct {
+	name string
+	send []byte
+	want int
+	says string
 }
 
 // alive is the want of a case after which the connection goes on.
 const alive = 0
 
-func TestConformance(t *testing.T) {
-	ping := `{"t":"ping","b":{}}`
-	padded := func(n int) string { return ping + strings.Repeat(" ", n-len(ping)) }
-	type row struct {
-		name string
-		send []byte
-		want int
+// done is what is answered to a good command under the id m.
+const done = "m"
+
+// framing are the cases that are the same whatever is written in the messages.
+func (d dialect) framing() []row {
+	m := d.cancels("m")
+	begin := func(payload []byte) []byte { return rawFrame(d.opcode, payload) }
+	cont := func(payload []byte) []byte { return rawFrame(opCont, payload) }
+	last := func(payload []byte) []byte { return rawFrame(fin|opCont, payload) }
+	long := func(n uint64) []byte {
+		return append(binary.BigEndian.AppendUint64([]byte{fin | d.opcode, 0xFF}, n), 1, 2, 3, 4)
 	}
-	cases := []row{
-		{"1 framing: an empty text is no message", text(""), alive},
-		{"1 framing: 125 bytes", text(padded(125)), alive},
-		{"1 framing: 126 bytes", text(padded(126)), alive},
-		{"1 framing: 4096 bytes, the limit", text(padded(4096)), alive},
-		{"1 framing: 4097 bytes", text(padded(4097)), 1009},
-		{"1 framing: 65535 bytes", text(padded(65535)), 1009},
-		{"1 framing: 65536 bytes", text(padded(65536)), 1009},
-		{"1 framing: a length that says 2^62 and sends nothing", append(binary.BigEndian.AppendUint64([]byte{fin | opText, 0xFF}, 1<<62), 1, 2, 3, 4), 1009},
-		{"1 framing: a length with the highest bit", append(binary.BigEndian.AppendUint64([]byte{fin | opText, 0xFF}, 1<<63), 1, 2, 3, 4), 1009},
-		{"1 framing: binary where text was agreed", rawFrame(fin|opBinary, []byte(ping)), 1003},
-		{"1 framing: not masked", append([]byte{fin | opText, byte(len(ping))}, ping...), 1002},
-		{"2 control: ping with nothing", rawFrame(fin|opPing, nil), alive},
-		{"2 control: ping of 125 bytes", rawFrame(fin|opPing, make([]byte, 125)), alive},
-		{"2 control: ping of 126 bytes", rawFrame(fin|opPing, make([]byte, 126)), 1002},
-		{"2 control: pong unasked", rawFrame(fin|opPong, []byte("why")), alive},
-		{"2 control: pong of 126 bytes", rawFrame(fin|opPong, make([]byte, 126)), 1002},
-		{"2 control: fragmented ping", rawFrame(opPing, []byte("a")), 1002},
-		{"2 control: fragmented close", rawFrame(opClose, []byte(code(1000, ""))), 1002},
-		{"2 control: close of 126 bytes", closing(code(1000, strings.Repeat("a", 124))), 1002},
-		{"2 control: flood of pings", bytes.Repeat(rawFrame(fin|opPing, []byte("x")), 3000), 4013},
-		{"2 control: flood of pongs", bytes.Repeat(rawFrame(fin|opPong, nil), 3000), 4013},
-		{"3 fragments: a message in two", all(rawFrame(opText, []byte(ping[:5])), rawFrame(fin|opCont, []byte(ping[5:]))), alive},
-		{"3 fragments: with a ping between", all(rawFrame(opText, []byte(ping[:5])), rawFrame(fin|opPing, nil), rawFrame(fin|opCont, []byte(ping[5:]))), alive},
+	rows := []row{
+		{"1 framing: a message", d.frame(m), alive, done},
+		{"1 framing: 125 bytes", d.frame(d.padded(125)), alive, d.paddedSays},
+		{"1 framing: 126 bytes", d.frame(d.padded(126)), alive, d.paddedSays},
+		{"1 framing: 4096 bytes, the limit", d.frame(d.padded(4096)), alive, d.paddedSays},
+		{"1 framing: 4097 bytes", d.frame(d.padded(4097)), 1009, ""},
+		{"1 framing: 65535 bytes", d.frame(d.padded(65535)), 1009, ""},
+		{"1 framing: 65536 bytes", d.frame(d.padded(65536)), 1009, ""},
+		{"1 framing: a length that says 2^62 and sends nothing", long(1 << 62), 1009, ""},
+		{"1 framing: a length with the highest bit", long(1 << 63), 1009, ""},
+		{"1 framing: a message of the other kind", rawFrame(fin|d.other, m), 1003, ""},
+		{"1 framing: an empty message of the other kind", rawFrame(fin|d.other, nil), 1003, ""},
+		{"1 framing: the other kind in fragments", all(rawFrame(d.other, m[:5]), last(m[5:])), 1003, ""},
+		{"1 framing: not masked", append([]byte{fin | d.opcode, byte(len(m))}, m...), 1002, ""},
+		{"2 control: ping with nothing", rawFrame(fin|opPing, nil), alive, ""},
+		{"2 control: ping of 125 bytes", rawFrame(fin|opPing, make([]byte, 125)), alive, ""},
+		{"2 control: ping of 126 bytes", rawFrame(fin|opPing, make([]byte, 126)), 1002, ""},
+		{"2 control: pong unasked", rawFrame(fin|opPong, []byte("why")), alive, ""},
+		{"2 control: pong of 126 bytes", rawFrame(fin|opPong, make([]byte, 126)), 1002, ""},
+		{"2 control: fragmented ping", rawFrame(opPing, []byte("a")), 1002, ""},
+		{"2 control: fragmented close", rawFrame(opClose, []byte(code(1000, ""))), 1002, ""},
+		{"2 control: close of 126 bytes", closing(code(1000, strings.Repeat("a", 124))), 1002, ""},
+		{"2 control: flood of pings", bytes.Repeat(rawFrame(fin|opPing, []byte("x")), 3000), 4013, ""},
+		{"2 control: flood of pongs", bytes.Repeat(rawFrame(fin|opPong, nil), 3000), 4013, ""},
+		{"3 fragments: a message in two", all(begin(m[:5]), last(m[5:])), alive, done},
+		{"3 fragments: with a ping between", all(begin(m[:5]), rawFrame(fin|opPing, nil), last(m[5:])), alive, done},
+		{"3 fragments: an empty one first", all(begin(nil), last(m)), alive, done},
+		{"3 fragments: an empty one last", all(begin(m), last(nil)), alive, done},
 		{"3 fragments: byte by byte", func() []byte {
-			b := rawFrame(opText, []byte(ping[:1]))
-			for i := 1; i < len(ping)-1; i++ {
-				b = append(b, rawFrame(opCont, []byte(ping[i:i+1]))...)
+			b := begin(m[:1])
+			for i := 1; i < len(m)-1; i++ {
+				b = append(b, cont(m[i:i+1])...)
 			}
-			return append(b, rawFrame(fin|opCont, []byte(ping[len(ping)-1:]))...)
-		}(), alive},
-		{"3 fragments: continuation of nothing", rawFrame(fin|opCont, []byte(ping)), 1002},
-		{"3 fragments: an unfinished continuation of nothing", rawFrame(opCont, []byte(ping)), 1002},
-		{"3 fragments: a new message inside", all(rawFrame(opText, []byte(ping[:5])), text(ping)), 1002},
-		{"3 fragments: together beyond the limit", all(rawFrame(opText, make([]byte, 4000)), rawFrame(fin|opCont, make([]byte, 97))), 1009},
-		{"4 UTF-8: three bytes split over fragments", all(rawFrame(opText, []byte("{\"t\":\"\xe6")), rawFrame(fin|opCont, []byte("\x9d\x91\",\"b\":{}}"))), alive},
-		{"4 UTF-8: a lone continuation byte", text("{\"t\":\"\x80\"}"), 1007},
-		{"4 UTF-8: overlong", text("{\"t\":\"\xc0\xaf\"}"), 1007},
-		{"4 UTF-8: half of a surrogate pair", text("{\"t\":\"\xed\xa0\x80\"}"), 1007},
-		{"4 UTF-8: beyond U+10FFFF", text("{\"t\":\"\xf4\x90\x80\x80\"}"), 1007},
-		{"4 UTF-8: cut short at the end of a fragment", all(rawFrame(opText, []byte("{\"t\":\"\xe6")), rawFrame(fin|opCont, []byte("\"}"))), 1007},
-		{"5 close: without a code", closing(""), 1005},
-		{"5 close: one byte", closing("\x03"), 1005}, // the library takes it for none: RFC 6455 would have 1002
-		{"5 close: with a reason", closing(code(1000, "再见")), 1000},
-		{"5 close: with a reason that is not UTF-8", closing(code(1000, "\xff")), 1002}, // the library's code: RFC 6455 would have 1007
-		{"5 close: what follows is not read", all(closing(code(1000, "")), rawFrame(0xF0|opText, nil)), 1000},
-		{"6 limits: nested a hundred thousand deep", text(strings.Repeat("[", 100_000)), 1009},
-		{"6 limits: nested two thousand deep", text(`{"t":"ping","b":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + "}"), alive},
-		{"6 limits: a number of a thousand digits", text(`{"t":"ping","b":{"x":` + strings.Repeat("9", 1000) + "}}"), alive},
-		{"6 limits: 1e999999", text(`{"t":"position","b":{"lat":1e999999}}`), alive},
-		{"6 limits: a field twice", text(`{"t":"ping","t":"watch","b":{}}`), alive},
-		{"6 limits: ten malformed frames", bytes.Repeat(text("nonsense"), 12), 4501},
-		{"6 limits: flood of messages", bytes.Repeat(text(ping), 3000), 4013},
-		{"6 limits: a second hello", text(fmt.Sprintf(`{"t":"hello","b":{"now_ms":%d}}`, time.Now().UnixMilli())), 4501},
-	}
-	for _, c := range []int{0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535} {
-		cases = append(cases, row{fmt.Sprintf("5 close: code %d, which nobody may send", c), closing(code(c, "")), 1002})
-	}
-	for _, c := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
-		cases = append(cases, row{fmt.Sprintf("5 close: code %d", c), closing(code(c, "")), c})
+			return append(b, last(m[len(m)-1:])...)
+		}(), alive, done},
+		{"3 fragments: continuation of nothing", last(m), 1002, ""},
+		{"3 fragments: an unfinished continuation of nothing", cont(m), 1002, ""},
+		{"3 fragments: a new message inside", all(begin(m[:5]), d.frame(m)), 1002, ""},
+		{"3 fragments: together beyond the limit", all(begin(make([]byte, 4000)), last(make([]byte, 97))), 1009, ""},
+		{"6 limits: twelve malformed frames", bytes.Repeat(d.frame([]byte("nonsense")), 12), 4501, ""},
+		{"6 limits: flood of messages", bytes.Repeat(d.frame(d.encoded(wire.TypePing, "", wire.Ping{})), 3000), 4013, ""},
+		{"6 limits: a second hello", d.frame(d.encoded(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})), 4501, ""},
+		{"6 limits: two commands under one id", all(d.frame(m), d.frame(m)), alive, "m m"}, // the area of these tests remembers none
 	}
 	for bits := byte(1); bits < 8; bits++ {
-		cases = append(cases, row{fmt.Sprintf("1 framing: reserved bits %d", bits), rawFrame(fin|bits<<4|opText, []byte(ping)), 1002})
+		rows = append(rows, row{fmt.Sprintf("1 framing: reserved bits %d", bits), rawFrame(fin|bits<<4|d.opcode, m), 1002, ""})
 	}
 	for _, op := range []byte{3, 4, 5, 6, 7, 11, 12, 13, 14, 15} {
-		cases = append(cases, row{fmt.Sprintf("1 framing: reserved opcode %d", op), rawFrame(fin|op, nil), 1002})
+		rows = append(rows, row{fmt.Sprintf("1 framing: reserved opcode %d", op), rawFrame(fin|op, nil), 1002, ""})
 	}
-	w := newWorld(t, func(c *Config) { c.Linger = 100 * time.Millisecond })
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			r := rawDial(t, w)
-			go r.write(c.send)
-			if c.want == alive {
-				if !r.lives() {
-					t.Error("the connection ended")
-				}
-			} else if got := r.ends(); got != c.want {
-				t.Errorf("closed with %d, want %d", got, c.want)
+	return append(rows, closings()...)
+}
+
+// closings are the cases of a client that says goodbye.
+func closings() []row {
+	rows := []row{
+		{"5 close: without a code", closing(""), 1005, ""},
+		{"5 close: one byte", closing("\x03"), 1005, ""}, // the library takes it for none: RFC 6455 would have 1002
+		{"5 close: with a reason", closing(code(1000, "再见")), 1000, ""},
+		{"5 close: with a reason that is not UTF-8", closing(code(1000, "\xff")), 1002, ""}, // the library's code: RFC 6455 would have 1007
+		{"5 close: what follows is not read", all(closing(code(1000, "")), rawFrame(0xF0|opText, nil)), 1000, ""},
+	}
+	for _, c := range []int{0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535} {
+		rows = append(rows, row{fmt.Sprintf("5 close: code %d, which nobody may send", c), closing(code(c, "")), 1002, ""})
+	}
+	for _, c := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999} {
+		rows = append(rows, row{fmt.Sprintf("5 close: code %d", c), closing(code(c, "")), c, ""})
+	}
+	return rows
+}
+
+func TestConformance(t *testing.T) {
+	for _, d := range dialects() {
+		t.Run(d.codec.Subprotocol(), func(t *testing.T) {
+			w := newWorld(t, func(c *Config) { c.Linger = 100 * time.Millisecond })
+			for _, c := range append(d.framing(), d.rows()...) {
+				t.Run(c.name, func(t *testing.T) { conforms(rawDial(t, w, d), c) })
 			}
-			_ = r.c.Close()
+			w.eventually("nothing is left behind", func() bool { return w.live() == 0 })
 		})
 	}
-	w.eventually("nothing is left behind", func() bool { return w.live() == 0 })
+}
+
+// conforms plays one case. The command that shows that the connection goes on is in the
+// same write as the case, so that it cannot be answered before it.
+func conforms(r *rawConn, c row) {
+	r.t.Helper()
+	defer r.c.Close()
+	if c.want != alive {
+		go r.write(c.send)
+		if got := r.ends(); got != c.want {
+			r.t.Errorf("closed with %d, want %d", got, c.want)
+		}
+		return
+	}
+	go r.write(all(c.send, r.d.frame(r.d.cancels(lastID))))
+	if got := r.answers(); got != c.says {
+		r.t.Errorf("answered with %q, want %q", got, c.says)
+	}
 }
 
 // A million empty fragments cost work and no memory, and the message after them counts. How long
 // a frame may take does not count here: no time passes.
 func TestEmptyFragments(t *testing.T) {
 	inFakeTime(t, func(w *world) {
-		r := rawDial(w.t, w)
+		r := rawDial(w.t, w, inJSON)
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
@@ -270,9 +363,9 @@ func TestEmptyFragments(t *testing.T) {
 		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 2<<20 {
 			t.Errorf("a million empty fragments keep %d bytes", grown)
 		}
-		r.write(rawFrame(fin|opCont, []byte(`{"t":"ping","b":{}}`)))
-		if _, payload := r.read(); !bytes.Contains(payload, []byte("pong")) {
-			t.Errorf("after them: %q", payload)
+		r.write(rawFrame(fin|opCont, inJSON.cancels(lastID)))
+		if got := r.answers(); got != "" {
+			t.Errorf("after them: %q", got)
 		}
 	})
 }
@@ -317,16 +410,22 @@ func TestConformHandshake(t *testing.T) {
 // FuzzRawFrames sends anything behind a good hello: the hub answers with a code that is
 // documented or waits for more, and forgets the connection when it is gone.
 func FuzzRawFrames(f *testing.F) {
-	f.Add(text(`{"t":"ping","b":{}}`))
-	f.Add(all(rawFrame(opText, []byte("{")), rawFrame(fin|opPing, nil), closing(code(1000, "x"))))
-	f.Add([]byte{0xFF, 0xFF, 0xFF})
+	for i, d := range dialects() {
+		f.Add(d.frame(d.cancels("m")), i > 0)
+		f.Add(all(rawFrame(d.opcode, d.cancels("m")[:1]), rawFrame(fin|opPing, nil), closing(code(1000, "x"))), i > 0)
+		f.Add([]byte{0xFF, 0xFF, 0xFF}, i > 0)
+	}
 	known := map[int]bool{-1: true, 1005: true}
 	for _, info := range wire.CloseCodes() {
 		known[int(info.Code)] = true
 	}
-	f.Fuzz(func(t *testing.T, sent []byte) {
+	f.Fuzz(func(t *testing.T, sent []byte, compact bool) {
 		w := newWorld(t, func(c *Config) { c.Linger = 100 * time.Millisecond })
-		r := rawDial(t, w)
+		d := inJSON
+		if compact {
+			d = inPB
+		}
+		r := rawDial(t, w, d)
 		r.write(sent)
 		_ = r.c.(*net.TCPConn).CloseWrite()
 		if got := r.ends(); !known[got] && (got < 1000 || got > 4999) {
