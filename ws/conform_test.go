@@ -381,6 +381,12 @@ func TestConformHandshake(t *testing.T) {
 		"good":                 {"GET", good, 101},
 		"wrong method":         {"POST", good, 405},
 		"no upgrade":           {"GET", "Host: x\r\n", 426},
+		"HTTP/1.0":             {"GET", good, 400},
+		"a body":               {"GET", good + "Content-Length: 5\r\n", 400},
+		"a body in chunks":     {"GET", good + "Transfer-Encoding: chunked\r\n", 400},
+		"two keys":             {"GET", good + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", 400},
+		"two versions":         {"GET", good + "Sec-WebSocket-Version: 8\r\n", 400},
+		"in pb":                {"GET", strings.Replace(good, wire.Subprotocol, wire.SubprotocolPB, 1), 101},
 		"version 8":            {"GET", strings.Replace(good, "Version: 13", "Version: 8", 1), 400},
 		"no key":               {"GET", strings.Replace(good, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 1), 400},
 		"a key that is none":   {"GET", strings.Replace(good, "dGhlIHNhbXBsZSBub25jZQ==", "short", 1), 400},
@@ -396,11 +402,24 @@ func TestConformHandshake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := rawTCP(t, w)
-			go func() { _, _ = io.WriteString(conn, c.method+" /ws HTTP/1.1\r\n"+c.header+"\r\n") }()
-			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil || resp.StatusCode != c.want {
+			version := "HTTP/1.1"
+			if name == "HTTP/1.0" {
+				version = name
+			}
+			go func() { _, _ = io.WriteString(conn, c.method+" /ws "+version+"\r\n"+c.header+"\r\n") }()
+			in := bufio.NewReader(conn)
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != c.want {
 				body, _ := io.ReadAll(resp.Body)
-				t.Errorf("%v %d %s, want %d", err, resp.StatusCode, body, c.want)
+				t.Errorf("%d %s, want %d", resp.StatusCode, body, c.want)
+			}
+			if strings.HasPrefix(name, "a body") { // which does not come: nobody waits for it
+				if _, err := io.Copy(io.Discard, in); err != nil {
+					t.Errorf("not closed after the answer: %v", err)
+				}
 			}
 			_ = conn.Close()
 		})

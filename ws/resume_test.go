@@ -641,6 +641,8 @@ func FuzzResume(f *testing.F) {
 	w := newWorld(f)
 	receipt := w.hub.sealer.give(passenger, assigned)
 	f.Add([]byte(`{"t":"hello","b":{"now_ms":1,"lean":true,"known":[{"trip":"t1","version":4},{"trip":"t1","version":9}]}}`))
+	f.Add([]byte(`{"t":"hello","b":{"now_ms":1,"lean":true,"known":[{"trip":"t1","version":3},{"trip":"t2","version":5}]}}`))
+	f.Add([]byte(`{"t":"hello","b":{"now_ms":1,"known":[{"trip":"t3","version":3}]}}`))
 	f.Add([]byte(`{"t":"hello","b":{"now_ms":1,"known":[{"trip":"t2","version":4}],"receipts":["` + receipt + `","AQ"]}}`))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		decoded, err := wire.DecodeClient(frame)
@@ -655,11 +657,26 @@ func FuzzResume(f *testing.F) {
 			v.ID = id
 			told.Trips = append(told.Trips, v)
 		}
-		for range 2 {
+		claimed := map[string]int64{} // the last version that the phone says it holds
+		for _, known := range hello.Known {
+			claimed[known.Trip] = known.Version
+		}
+		for round := range 2 {
 			truth := c.written(t, told)[0].Body.(wire.Truth)
 			all := slices.Clone(truth.Same)
+			for _, id := range truth.Same {
+				if round == 0 && claimed[id] != 4 {
+					t.Errorf("%s is the same as what the phone holds, at version %d", id, claimed[id])
+				}
+			}
 			for _, trip := range truth.Trips {
 				all = append(all, trip.Trip)
+				if held := claimed[trip.Trip]; trip.Pickup == (wire.PlaceOut{}) && !(hello.Lean && held > 0 && held < 4) {
+					t.Errorf("%+v comes without its order: lean %v, held at version %d", trip, hello.Lean, held)
+				}
+			}
+			if cheap := hello.Lean || len(hello.Known) > 0; round > 0 && (len(truth.Same) == 3) != cheap {
+				t.Errorf("told again: same %q, of a phone that comes back cheaply: %v", truth.Same, cheap)
 			}
 			slices.Sort(all)
 			if !slices.Equal(all, []string{"t1", "t2", "t3"}) {

@@ -207,6 +207,7 @@ func (h *Hub) mark(ctx context.Context, name string) string {
 // allowed origins may ask; see [Config.Origins].
 func (h *Hub) Tickets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		spurnBody(w, r)
 		if !h.mayAskTicket(w, r) {
 			return
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,7 @@ type storyteller struct {
 	// straight: only what the two codecs make of it is compared.
 	otherRoads bool
 
+	clock atomic.Int64 // what the hub's goroutines see of here.now
 	here  *storyCounty
 	all   map[string]*storyCounty // when there are several
 	names []string
@@ -101,7 +103,7 @@ func tellStory(t *testing.T, file string, codec wire.Codec) []toldFrame {
 		t.Fatal(err)
 	}
 	s := &storyteller{codec: codec, rules: dispatch.DefaultRules(), places: map[string]geo.Point{}, phones: map[string]*conn{}, all: map[string]*storyCounty{}}
-	s.w = newPipeWorld(t, func(c *Config) { c.Now = func() time.Time { return s.here.now.Time() } })
+	s.w = newPipeWorld(t, func(c *Config) { c.Now = func() time.Time { return dispatch.Instant(s.clock.Load()).Time() } })
 	s.here = s.county(&geo.Area{ID: "test", Name: "Test county"}, nil)
 	for i, block := range strings.Split(strings.TrimSpace(string(data)), "\n\n") {
 		input, want, _ := strings.Cut(block+"\n", "----\n")
@@ -161,6 +163,7 @@ func (s *storyteller) areas() (all []*geo.Area) {
 
 // apply hands an input to the core that the story is at, and tells what comes of it.
 func (s *storyteller) apply(in dispatch.Input) error {
+	s.clock.Store(int64(s.here.now))
 	out := s.here.core.Apply(s.here.now, in)
 	s.here.journal = append(s.here.journal, out.Facts...)
 	s.post = append(s.post, out.Letters...)

@@ -52,15 +52,41 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Hub) proper(w http.ResponseWriter, r *http.Request) (spoken uint8, ok bool) {
 	spoken, ok = codecFor(r)
 	switch {
+	case r.ContentLength != 0: // -1: of a length that is not said
+		spurnBody(w, r)
+		return 0, h.turnDown(w, "bad_upgrade", http.StatusBadRequest, "bad_upgrade", "Send an upgrade without a body.")
 	case !websocket.IsWebSocketUpgrade(r):
 		w.Header().Set("Upgrade", "websocket")
 		return 0, h.turnDown(w, "bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
+	case !plainUpgrade(r):
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		return 0, h.turnDown(w, "bad_upgrade", http.StatusBadRequest, "bad_upgrade", "Ask by HTTP/1.1, with Sec-WebSocket-Version: 13 and one Sec-WebSocket-Key.")
 	case !h.originAllowed(r):
 		return 0, h.turnDown(w, "origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
 	case !ok:
 		return 0, h.turnDown(w, "subprotocol", http.StatusBadRequest, "subprotocol", "Ask for the subprotocol "+wire.Subprotocol+".")
 	}
 	return spoken, true
+}
+
+// plainUpgrade says whether an upgrade has what may be there once only (RFC 6455, section 4.2.1).
+// The library is content with HTTP/1.0, with the first of two keys and with 13 among other versions.
+func plainUpgrade(r *http.Request) bool {
+	versions := r.Header.Values("Sec-Websocket-Version")
+	return r.ProtoAtLeast(1, 1) && len(versions) == 1 && versions[0] == "13" && len(r.Header.Values("Sec-Websocket-Key")) == 1
+}
+
+// bodyWait is how long the HTTP server reads on for a body that nobody wants.
+const bodyWait = time.Second
+
+// spurnBody has a request answered without waiting for its body, and the connection closed soon after.
+// The HTTP server otherwise reads the body before it answers, for as long as the client likes to take.
+func spurnBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait)) // where that cannot be set there is no socket
 }
 
 // turnDown counts and answers an upgrade that will not be let in as it is. It returns false.
