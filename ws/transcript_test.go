@@ -171,6 +171,9 @@ func (s *storyteller) apply(in dispatch.Input) error {
 		s.events = append(s.events, fmt.Sprintf("fact %d:", f.Seq))
 	}
 	for _, n := range out.Notices {
+		if n.To.ByPhone() {
+			continue // told by the gateway, and not on the wire
+		}
 		s.events = append(s.events, fmt.Sprintf("tell %s:", n.To.ID))
 		f, ok := s.phone(n.To).toFrame(told{body: n.Body, area: leishan})
 		if !ok {
@@ -215,7 +218,7 @@ func (s *storyteller) line(words []string) error {
 		lon, err2 := strconv.ParseFloat(words[3], 64)
 		s.places[words[1]] = geo.Point{Lat: lat, Lon: lon}
 		return errors.Join(err1, err2)
-	case "gorge":
+	case "gorge", "again": // roads, and people with telephones only, that are none of the wire's
 		return nil
 	case "rule":
 		err := s.rule(words[1], words[2])
@@ -594,6 +597,8 @@ func (s *storyteller) request(who dispatch.Actor, rest []string) (wire.Type, any
 	}
 	ask := wire.Request{Trip: rest[0], Pickup: place(rest[1]), Dropoff: place(rest[2]), Seats: seats}
 	switch {
+	case len(rest) == 6 && rest[4] == "for-number":
+		ask.Traveller.Phone = rest[5]
 	case len(rest) == 6: // for TRAVELLER
 		ask.Traveller.ID = rest[5]
 	case len(rest) == 5: // HH:MM:SS
