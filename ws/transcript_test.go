@@ -55,6 +55,7 @@ var offWire = map[string]string{
 	"a1 asks t4 Village Town 0":               "b.seats",
 	"p1 asks t1 Village Town 0":               "b.seats",
 	"p1 asks t1 Village Town 61":              "b.seats",
+	"d1 takes 0 for t1 seq 2":                 "b.fen",
 	"d1 tracks Town@06:53:00 Bridge@06:20:00": "b.fixes",
 }
 

@@ -175,7 +175,7 @@ func drawMember(t *rapid.T, by rule, kind pbKind, into reflect.Value, label stri
 		}
 	case digits:
 		into.SetString(rapid.StringMatching(`[0-9]{4}`).Draw(t, label))
-	case text:
+	case text, said: // one that is blank is refused in both
 		into.SetString(rapid.StringMatching(`[ -~一-龥]{1,32}`).Draw(t, label))
 	case choice:
 		into.SetString(rapid.SampledFrom(by.of).Draw(t, label))
