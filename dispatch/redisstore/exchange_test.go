@@ -727,7 +727,7 @@ func testWaitCancelled(t *testing.T, h harness) {
 			t.Errorf("error is %v", err)
 		}
 	}, cancel)
-	area = newArea() // at the other the question may still wait
+	area = newArea()                                  // at the other the question may still wait
 	ctx, late := context.WithCancelCause(t.Context()) // as at a deadline that comes while it listens
 	listening(t, h.store, keys{area}.inbox(), func() {
 		if _, err := h.store.Exchange().Receive(ctx, area, "", time.Hour); !errors.Is(err, context.DeadlineExceeded) {
