@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/gorilla/websocket"
 )
@@ -189,8 +190,58 @@ func (p *process) liveLoudly() []string {
 	boss.say(`{"t":"bar","id":"c4","b":{"role":"passenger","id":"%s","reason":"%s"}}`, canaryPhone, canaryNote)
 	boss.hear("done", "re=c4")
 	rider.closeCode()
+	p.loudNames(bossToken, driverToken)
 	signature := func(token string) string { return token[strings.LastIndex(token, ".")+1:] }
 	return []string{ticket, signature(driverToken), signature(riderToken), signature(bossToken), signature(agentToken)}
+}
+
+// loudNames says hostile texts wherever somebody may name or say something, each on connections
+// of its own: after some frames that cannot be read a connection is closed.
+func (p *process) loudNames(bossToken, driverToken string) {
+	n := 0
+	for _, text := range hostileTexts {
+		quoted, err := json.Marshal(canaryName + text[:min(len(text), 300)]) // a longer frame ends the connection
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		boss, driver := p.dialWith(bossToken, "loud boss"), p.dialWith(driverToken, "loud driver")
+		for _, say := range []string{
+			`{"t":"request","id":"loud-%d","b":{"trip":"loud-%[1]d","seats":1,"traveller":{"name":%[2]s},"pickup":{"lat":26.1,"lon":109.6,"datum":"wgs84"},"dropoff":{"lat":26.2,"lon":109.6,"datum":"wgs84"}}}`,
+			`{"t":"request","id":"loud-%d","b":{"trip":"loud-%[1]d","seats":1,"note":%[2]s,"pickup":{"lat":26.1,"lon":109.6,"datum":"wgs84"},"dropoff":{"lat":26.2,"lon":109.6,"datum":"wgs84"}}}`,
+			`{"t":"request","id":"loud-%d","b":{"trip":%[2]s,"seats":1,"pickup":{"name":%[2]s,"lat":26.1,"lon":109.6,"datum":"wgs84"},"dropoff":{"lat":26.2,"lon":109.6,"datum":"wgs84"}}}`,
+			`{"t":"bar","id":"loud-%d","b":{"role":"agent","id":"nobody","reason":%[2]s}}`,
+			`{"t":"look","id":"loud-%d","b":{"driver":"canary-driver","reason":%[2]s}}`,
+			`{"t":"road","id":"loud-%d","b":{"road":%[2]s,"note":%[2]s}}`,
+		} {
+			n++
+			id := fmt.Sprintf("loud-%d", n)
+			boss.say(say, n, quoted)
+			boss.replied(id)
+		}
+		driver.say(`{"t":"release","id":"loud-%d","b":{"trip":"none","why":%s}}`, n, quoted)
+		driver.replied(fmt.Sprintf("loud-%d", n))
+		boss.conn.Close()
+		driver.conn.Close()
+	}
+}
+
+// replied waits for the answer to a command, whatever it is.
+func (ph *phone) replied(id string) {
+	ph.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case frame, ok := <-ph.frames:
+			if !ok {
+				ph.t.Fatalf("%s: the connection has ended: %v", ph.name, ph.closed)
+			}
+			if re := frame["re"]; re == id || re == nil && frame["t"] == "refused" {
+				return
+			}
+		case <-timeout:
+			ph.t.Fatalf("%s: no answer to %s", ph.name, id)
+		}
+	}
 }
 
 // errLoudly does everything wrong, with what must not show in it, and returns the answers over HTTP.
@@ -203,6 +254,8 @@ func (p *process) errLoudly(signature string) (answers string) {
 		`{"t":"` + canaryNote + `","b":{}}`,
 		"\x00\x01" + canaryPhone,
 		canaryPhone + "\r\n" + canaryName,
+		`{"t":"hello","b":{"now_ms":1,"client":"turned\u202eround\u2066","token":"` + p.tokenFor("agent", "canary-agent3") + `"}}`,
+		`{"t":"hello","b":{"now_ms":1,"client":"` + strings.Repeat("long", 2500) + `","token":"` + bad + `"}}`,
 	} {
 		dialer := websocket.Dialer{Subprotocols: []string{"cuntong.v1.json"}}
 		conn, _, err := dialer.Dial("ws://"+p.public+"/ws", http.Header{"User-Agent": {"x" + canaryPhone}})
@@ -212,8 +265,10 @@ func (p *process) errLoudly(signature string) (answers string) {
 		if err := conn.WriteMessage(websocket.TextMessage, []byte(say)); err != nil {
 			p.t.Fatal(err)
 		}
-		for err == nil {
-			_, _, err = conn.ReadMessage()
+		for greeted := false; err == nil && !greeted; {
+			var frame []byte
+			_, frame, err = conn.ReadMessage()
+			greeted = strings.HasPrefix(string(frame), `{"t":"truth"`)
 		}
 		conn.Close()
 	}
@@ -270,8 +325,8 @@ func oneEventALine(t *testing.T, format string, lines []string) {
 		if format == "json" && !json.Valid([]byte(line)) || format == "text" && !strings.HasPrefix(line, "time=") {
 			t.Errorf("not a line of its own: %q", line)
 		}
-		if strings.ContainsAny(line, "\x1b\r\u2028\u2029\u0085") {
-			t.Errorf("a control character: %q", line)
+		if i := strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("a character that does not print: %q", line)
 		}
 	}
 }
