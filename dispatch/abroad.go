@@ -53,6 +53,8 @@ type Quote struct {
 	Driver DriverID
 	// Wait is from the answer until he is expected at the pickup.
 	Wait time.Duration
+	// Trust is how far his positions are believed there; empty: fully.
+	Trust TrustBand
 }
 
 // Borrow asks for the driver of a quote.
@@ -85,6 +87,10 @@ type Admit struct {
 	For TripID
 	// Fix is where he was last; its At is 0 when that is not known.
 	Fix Fix
+	// Doubt is how far his positions are believed.
+	Doubt Doubt
+	// SignedOut: tokens of his that were issued up to then count no more; 0: all do.
+	SignedOut Instant
 }
 
 // Settled says that a driver has been admitted, now or before.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"cuntong/geo"
 )
 
 // Bar keeps a party out of the area: its connections are closed, and it is let in again
@@ -13,7 +15,8 @@ import (
 //
 // A driver who is barred goes off duty at once. If he has a trip it stays as it is,
 // because the party may be on board: he cannot report on it any more, so an operator
-// gives it to another driver or ends it.
+// gives it to another driver or ends it. The bar goes after him into the areas that he
+// came from and went to: see [BarAbroad].
 type Bar struct {
 	Command
 	Party Actor
@@ -22,7 +25,8 @@ type Bar struct {
 	Reason string
 }
 
-// LiftBar lets a party in again. Operators only. It may be repeated.
+// LiftBar lets a party in again, in every area that was told of its bar. Operators only,
+// of any of these areas. It may be repeated.
 type LiftBar struct {
 	Command
 	Party Actor
@@ -42,12 +46,25 @@ type PartyBarred struct {
 	Until  Instant `json:"until,omitempty"` // 0: until it is lifted
 	By     Actor   `json:"by"`
 	Reason string  `json:"reason,omitempty"`
+	word
 }
 
 // BarLifted: an operator lets a party in again.
 type BarLifted struct {
 	Party Actor `json:"party"`
 	By    Actor `json:"by"`
+	word
+}
+
+// word is what a fact about a bar says of other areas.
+type word struct {
+	// At is when the operator said so; 0: when the fact was recorded. Of two words about
+	// one party the later one counts, in every area.
+	At Instant `json:"at,omitempty"`
+	// From is the area that told this one; empty: it was said here.
+	From geo.AreaID `json:"from,omitempty"`
+	// Areas are to be told: the driver may be there, or come from there.
+	Areas []geo.AreaID `json:"areas,omitempty"`
 }
 
 // PartySignedOut: tokens of a party that were issued up to a moment count no more.
@@ -104,13 +121,20 @@ const (
 type shut struct {
 	bars      map[Actor]bar
 	signedOut map[Actor]signedOut
+	// errands follow from the bars, but for how far they have come.
+	errands map[barErrand]barTold
 }
 
 type bar struct {
 	Party  Actor   `json:"party"`
 	Until  Instant `json:"until,omitempty"`
-	At     Instant `json:"at"`
+	At     Instant `json:"at"` // when the operator said so
 	Reason string  `json:"reason,omitempty"`
+	By     Actor   `json:"by,omitzero"`
+	// Lifted: it is over, and kept so that an older word from elsewhere does not count.
+	Lifted bool `json:"lifted,omitempty"`
+	// Areas know of it, or are to be told.
+	Areas []geo.AreaID `json:"areas,omitempty"`
 }
 
 type signedOut struct {
@@ -118,9 +142,11 @@ type signedOut struct {
 	UpTo  Instant `json:"up_to"`
 }
 
-func newShut() shut { return shut{bars: map[Actor]bar{}, signedOut: map[Actor]signedOut{}} }
+func newShut() shut {
+	return shut{bars: map[Actor]bar{}, signedOut: map[Actor]signedOut{}, errands: map[barErrand]barTold{}}
+}
 
-func (b bar) over(now Instant) bool { return b.Until != 0 && b.Until <= now }
+func (b bar) over(now Instant) bool { return b.Lifted || b.Until != 0 && b.Until <= now }
 
 // barred returns the bar that keeps who out at now.
 func (s *shut) barred(now Instant, who Actor) (bar, bool) {
@@ -156,24 +182,30 @@ func (c *Core) decideBar(now Instant, in Bar) ([]FactBody, *Refusal) {
 	case !barred && c.shut.lasting(now) >= maxBars:
 		return nil, limited("bars_full", fmt.Sprintf("%d parties are barred: lift some first.", maxBars), time.Minute)
 	}
-	bodies := []FactBody{PartyBarred{Party: in.Party, Until: in.Until, By: in.By, Reason: in.Reason}}
-	if d := c.drivers[in.Party.Driver()]; d != nil && in.Party.Role == RoleDriver && len(d.Plan) == 0 {
-		if d.Offer != "" {
-			bodies = append(bodies, OfferClosed{Trip: d.Offer, End: OfferWithdrawn})
-		}
-		bodies = append(bodies, DutyEnded{Driver: d.ID})
-	}
-	return bodies, nil
+	barred := PartyBarred{Party: in.Party, Until: in.Until, By: in.By, Reason: in.Reason, word: c.wordNow(now, in.Party)}
+	return append([]FactBody{barred}, c.offDuty(in.Party)...), nil
 }
 
-func (c *Core) decideLiftBar(in LiftBar) ([]FactBody, *Refusal) {
+// offDuty takes who is kept out off duty, if he is a driver and has no trip.
+func (c *Core) offDuty(party Actor) (bodies []FactBody) {
+	d := c.drivers[party.Driver()]
+	if d == nil || len(d.Plan) > 0 {
+		return nil
+	}
+	if d.Offer != "" {
+		bodies = append(bodies, OfferClosed{Trip: d.Offer, End: OfferWithdrawn})
+	}
+	return append(bodies, DutyEnded{Driver: d.ID})
+}
+
+func (c *Core) decideLiftBar(now Instant, in LiftBar) ([]FactBody, *Refusal) {
 	if in.By.Role != RoleOperator {
 		return nil, refuse(Forbidden, "role", "Only operators lift a bar.")
 	}
-	if _, barred := c.shut.bars[in.Party]; !barred {
+	if have, barred := c.shut.bars[in.Party]; !barred || have.Lifted {
 		return nil, nil
 	}
-	return []FactBody{BarLifted{Party: in.Party, By: in.By}}, nil
+	return []FactBody{BarLifted{Party: in.Party, By: in.By, word: c.wordNow(now, in.Party)}}, nil
 }
 
 func (c *Core) decideSignOut(now Instant, in SignOut) ([]FactBody, *Refusal) {
@@ -203,7 +235,7 @@ func (s *shut) newest(now Instant, most int) []BarView {
 	var bars []BarView
 	for _, b := range s.bars {
 		if !b.over(now) {
-			bars = append(bars, BarView(b))
+			bars = append(bars, BarView{Party: b.Party, Until: b.Until, At: b.At, Reason: b.Reason})
 		}
 	}
 	slices.SortFunc(bars, func(a, b BarView) int { return cmp.Or(cmp.Compare(b.At, a.At), a.Party.compare(b.Party)) })
@@ -212,14 +244,18 @@ func (s *shut) newest(now Instant, most int) []BarView {
 
 // fold changes who is kept out by one fact.
 func (s *shut) fold(at Instant, body FactBody) {
+	if len(s.bars) >= maxBars {
+		maps.DeleteFunc(s.bars, func(_ Actor, old bar) bool { return old.over(at) })
+	}
 	switch b := body.(type) {
 	case PartyBarred:
-		if len(s.bars) >= maxBars {
-			maps.DeleteFunc(s.bars, func(_ Actor, old bar) bool { return old.over(at) })
-		}
-		s.bars[b.Party] = bar{Party: b.Party, Until: b.Until, At: at, Reason: b.Reason}
+		s.bars[b.Party] = bar{Party: b.Party, Until: b.Until, At: cmp.Or(b.At, at), Reason: b.Reason, By: b.By, Areas: b.known()}
+		s.toTell(b.Party, b.Areas)
 	case BarLifted:
-		delete(s.bars, b.Party)
+		if delete(s.bars, b.Party); len(b.known()) > 0 {
+			s.bars[b.Party] = bar{Party: b.Party, At: cmp.Or(b.At, at), By: b.By, Lifted: true, Areas: b.known()}
+		}
+		s.toTell(b.Party, b.Areas)
 	case PartySignedOut:
 		s.signedOut[b.Party] = signedOut(b)
 		if len(s.signedOut) > maxSignedOut {
@@ -248,6 +284,7 @@ func (s *shut) onPaper() (bars []bar, out []signedOut) {
 func (s *shut) restore(bars []bar, out []signedOut) {
 	for _, b := range bars {
 		s.bars[b.Party] = b
+		s.toTell(b.Party, b.Areas)
 	}
 	for _, o := range out {
 		s.signedOut[o.Party] = o
@@ -259,11 +296,19 @@ func (s *shut) restore(bars []bar, out []signedOut) {
 func (r *run) shutOut(in Input) {
 	switch in := in.(type) {
 	case Bar:
-		if b, barred := r.core.shut.barred(r.now, in.Party); barred {
-			r.tell(in.Party, ShutOut{Why: ShutBarred, Until: b.Until})
-		}
+		r.closeBarred(in.Party)
+		r.passBars()
+	case LiftBar:
+		r.passBars()
 	case SignOut:
 		r.tell(in.By, ShutOut{Why: ShutSignedOut, Before: r.now + 1})
+	}
+}
+
+// closeBarred closes the connections of who is barred.
+func (r *run) closeBarred(party Actor) {
+	if b, barred := r.core.shut.barred(r.now, party); barred {
+		r.tell(party, ShutOut{Why: ShutBarred, Until: b.Until})
 	}
 }
 
@@ -277,6 +322,9 @@ func (r *run) replaced(in Hello) {
 
 // checkShut: what is kept of who is shut out is under its own name and within its bounds.
 func (c *Core) checkShut(fail func(string, ...any)) {
+	if len(c.shut.errands) > maxBarAreas*maxBars {
+		fail("%d areas are to be told of %d bars", len(c.shut.errands), len(c.shut.bars))
+	}
 	if len(c.shut.bars) > maxBars || len(c.shut.signedOut) > maxSignedOut {
 		fail("%d bars and %d sign-outs are kept", len(c.shut.bars), len(c.shut.signedOut))
 	}

@@ -20,9 +20,10 @@ const (
 	BorderCrossed   BorderEvent = "crossed"   // a driver was released to where he has driven
 	BorderAdmitted  BorderEvent = "admitted"  // a driver was taken in
 	BorderRepeated  BorderEvent = "repeated"  // a driver who had been taken in was handed over again
-	BorderResent    BorderEvent = "resent"    // a driver is handed over again, because nobody has answered
-	BorderFull      BorderEvent = "full"      // too much is under way: a neighbour was not asked, or a driver not released
+	BorderResent    BorderEvent = "resent"    // a driver is handed over again, or a bar told again, because nobody has answered
+	BorderFull      BorderEvent = "full"      // there is no room: a neighbour was not asked, a driver not released, a bar not taken
 	BorderForgotten BorderEvent = "forgotten" // where a driver has gone was forgotten, for want of room
+	BorderBar       BorderEvent = "bar"       // a bar, or its end, was taken from another area
 )
 
 // Border says which areas lie around this one. It is to be called right after
@@ -53,6 +54,10 @@ func (r *run) letter(in Input) {
 		r.admit(in)
 	case Settled:
 		r.settled(in)
+	case BarAbroad:
+		r.barAbroad(in)
+	case BarKnown:
+		r.barKnown(in)
 	}
 }
 

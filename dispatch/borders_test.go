@@ -46,7 +46,7 @@ func TestBordersSimulation(t *testing.T) {
 	if total[Completed] < 5*n || crashes < n {
 		t.Errorf("too little happened to prove anything: %v, %d crashes", total, crashes)
 	}
-	for _, event := range []BorderEvent{BorderLent, BorderDenied, BorderCrossed, BorderRepeated, BorderResent} {
+	for _, event := range []BorderEvent{BorderLent, BorderDenied, BorderCrossed, BorderRepeated, BorderResent, BorderBar} {
 		if events[event] < n {
 			t.Errorf("too little happened to prove anything: %s %d times", event, events[event])
 		}
@@ -85,6 +85,10 @@ type simPhone struct {
 	offer   OfferID
 	trip    TripView
 	driving bool
+	word    PartyBarred // the last of any operator about him
+	lifted  bool        // it let him in again
+	shut    bool        // he has been turned away
+	out     Instant     // when he last signed out
 }
 
 func newBorderSim(seed uint64) *borderSim {
@@ -142,11 +146,13 @@ func (s *borderSim) somethingHappens() error {
 		return s.give(phone.area, EndDuty{Command: s.command(DriverActor(phone.driver)), Driver: phone.driver})
 	case roll < 67:
 		phone.area = phone.home // a new connection begins where its token says
-		return s.give(phone.area, Hello{By: DriverActor(phone.driver)})
+		return s.give(phone.area, Hello{By: DriverActor(phone.driver), Issued: s.now})
 	case roll < 70:
 		return s.asks()
-	case roll < 99:
+	case roll < 97:
 		return s.drives(phone)
+	case roll < 99:
+		return s.judges(phone)
 	case s.rng.IntN(2) == 0:
 		return s.crash(area)
 	}
@@ -175,6 +181,111 @@ func (s *borderSim) asks() error {
 	i := slices.IndexFunc(s.areas, func(a *geo.Area) bool { return a.Contains(order.Pickup.Point) })
 	who := Actor{Role: RolePassenger, ID: fmt.Sprintf("p%d", s.trips)}
 	return s.give(s.areas[i].ID, Request{Command: s.command(who), Trip: TripID(fmt.Sprintf("t%d", s.trips)), Order: order})
+}
+
+// judges lets an operator of an area that knows a driver bar him or let him in again, or
+// lets him sign out.
+func (s *borderSim) judges(p *simPhone) error {
+	if s.rng.IntN(4) == 0 {
+		return s.give(p.area, SignOut{Command: s.command(DriverActor(p.driver))})
+	}
+	areas := []geo.AreaID{p.home}
+	for _, a := range s.areas {
+		c := s.worlds[a.ID].core
+		if _, barred := c.shut.bars[DriverActor(p.driver)]; barred || c.drivers[p.driver] != nil || c.gone[p.driver] != nil {
+			areas = append(areas, a.ID)
+		}
+	}
+	by := s.command(Actor{Role: RoleOperator, ID: "o1"})
+	area := areas[s.rng.IntN(len(areas))]
+	if s.rng.IntN(2) == 0 {
+		return s.give(area, LiftBar{Command: by, Party: DriverActor(p.driver)})
+	}
+	until := Instant(0)
+	if s.rng.IntN(2) == 0 {
+		until = s.now.Add(time.Duration(1+s.rng.IntN(60)) * time.Minute)
+	}
+	return s.give(area, Bar{Command: by, Party: DriverActor(p.driver), Until: until})
+}
+
+// endsForBarred ends the trips of drivers who are barred, as an operator does: they cannot.
+func (s *borderSim) endsForBarred() error {
+	for _, a := range s.areas {
+		c := s.worlds[a.ID].core
+		for _, id := range slices.Sorted(maps.Keys(c.drivers)) {
+			if _, barred := c.shut.barred(s.now, DriverActor(id)); barred && len(c.drivers[id].Plan) > 0 {
+				by := s.command(Actor{Role: RoleOperator, ID: "o1"})
+				if err := s.give(a.ID, Cancel{Command: by, Trip: c.drivers[id].Plan.Trip(), Why: ReasonMistake}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// keptOut: every driver is kept out, or not, by the last word of any operator, whatever way
+// he comes; and a token from before he signed out lets nobody in.
+func (s *borderSim) keptOut() error {
+	for _, id := range slices.Sorted(maps.Keys(s.phones)) {
+		p := s.phones[id]
+		barred := p.word.At != 0 && !p.lifted && (p.word.Until == 0 || p.word.Until > s.now)
+		if barred && s.onDuty[id] {
+			return fmt.Errorf("%s is barred since %s, and on duty", id, clock(p.word.At))
+		}
+		for _, issued := range []Instant{s.now, p.out} {
+			want := ShutWhy("")
+			if p.out != 0 && issued == p.out {
+				want = ShutSignedOut
+			}
+			if barred {
+				want = ShutBarred
+			}
+			got, at := ShutWhy(""), p.home
+			for hops := 0; at != ""; hops++ {
+				if hops > 5 {
+					return fmt.Errorf("%s is led from area to area", id)
+				}
+				next := geo.AreaID("")
+				for _, n := range s.worlds[at].core.Apply(s.now, Hello{By: DriverActor(id), Issued: issued, Session: "s"}).Notices {
+					switch b := n.Body.(type) {
+					case DriverElsewhere:
+						next = b.Area
+					case ShutOut:
+						if b.Why != ShutReplaced {
+							got = b.Why
+						}
+					}
+				}
+				at = next
+			}
+			if got != want && !(barred && got == ShutSignedOut && issued == p.out) { // turned away before he came so far
+				return fmt.Errorf("%s comes with a token of %s: shut out: %q, want %q; last word %+v, lifted: %t", id, clock(issued), got, want, p.word, p.lifted)
+			}
+		}
+	}
+	return nil
+}
+
+// barredOnce: no area has recorded a word of another twice.
+func barredOnce(journal []Fact) error {
+	seen := map[string]bool{}
+	for _, f := range journal {
+		var who Actor
+		var said word
+		switch b := f.Body.(type) {
+		case PartyBarred:
+			who, said = b.Party, b.word
+		case BarLifted:
+			who, said = b.Party, b.word
+		}
+		key := fmt.Sprint(who, said.At)
+		if said.From != "" && seen[key] {
+			return fmt.Errorf("fact %d: a word about %s was recorded before: %+v", f.Seq, who, said)
+		}
+		seen[key] = seen[key] || said.From != ""
+	}
+	return nil
 }
 
 // drives lets a driver answer the offer he knows of, or go on with his trip.
@@ -250,6 +361,17 @@ func (s *borderSim) witness(facts []Fact) {
 			s.onDuty[b.Driver] = true
 		case DutyEnded:
 			delete(s.onDuty, b.Driver)
+		case PartyBarred:
+			if p := s.phones[b.Party.Driver()]; b.From == "" && cmp.Or(b.At, f.At) > p.word.At {
+				p.word, p.lifted = b, false
+				p.word.At = cmp.Or(b.At, f.At)
+			}
+		case BarLifted:
+			if p := s.phones[b.Party.Driver()]; b.From == "" && cmp.Or(b.At, f.At) > p.word.At {
+				p.word, p.lifted = PartyBarred{Party: b.Party, word: word{At: cmp.Or(b.At, f.At)}}, true
+			}
+		case PartySignedOut:
+			s.phones[b.Party.Driver()].out = b.UpTo
 		default:
 			if _, next := TripOf(b); next != "" && !next.Open() {
 				s.ended[next]++
@@ -295,7 +417,7 @@ func (s *borderSim) heard(area geo.AreaID, notices []Notice) error {
 		switch b := n.Body.(type) {
 		case DriverElsewhere:
 			p.area = b.Area
-			if err := s.give(p.area, Hello{By: DriverActor(p.driver)}); err != nil {
+			if err := s.give(p.area, Hello{By: DriverActor(p.driver), Issued: s.now}); err != nil {
 				return err
 			}
 		case OfferTold:
@@ -309,6 +431,10 @@ func (s *borderSim) heard(area geo.AreaID, notices []Notice) error {
 			p.learn(b.Trip)
 		case Refused:
 			p.offer = ""
+		case ShutOut: // his connection is closed; a new one begins where his token says
+			if b.Why == ShutBarred {
+				p.area, p.offer, p.driving, p.shut = p.home, "", false, true
+			}
 		case Truth:
 			p.offer, p.driving = "", false
 			if b.Offer != nil {
@@ -342,7 +468,7 @@ func (s *borderSim) crash(area geo.AreaID) error {
 	again.Resume(s.now)
 	for _, id := range slices.Sorted(maps.Keys(s.phones)) {
 		if s.phones[id].area == area {
-			if err := s.give(area, Hello{By: DriverActor(id)}); err != nil {
+			if err := s.give(area, Hello{By: DriverActor(id), Issued: s.now}); err != nil {
 				return err
 			}
 		}
@@ -400,17 +526,35 @@ func (s *borderSim) finish() error {
 	end := s.now.Add(3 * time.Hour)
 	for s.now < end {
 		for _, p := range slices.SortedFunc(maps.Values(s.phones), func(a, b *simPhone) int { return cmp.Compare(a.driver, b.driver) }) {
+			if p.shut { // he tries again
+				p.shut, p.area = false, p.home
+				if err := s.give(p.area, Hello{By: DriverActor(p.driver), Issued: s.now}); err != nil {
+					return err
+				}
+			}
 			if p.driving {
 				if err := s.drives(p); err != nil {
 					return err
 				}
 			}
 		}
+		if err := s.endsForBarred(); err != nil {
+			return err
+		}
 		if err := s.pass(s.now.Add(time.Minute)); err != nil {
 			return err
 		}
 	}
+	if err := s.keptOut(); err != nil {
+		return err
+	}
 	for id, w := range s.worlds {
+		if err := barredOnce(w.journal); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		if len(w.core.shut.errands) > 0 {
+			return fmt.Errorf("%s: three hours later %v are to be told of bars", id, w.core.shut.errands)
+		}
 		if at, open := w.core.deadlines.next(); open {
 			return fmt.Errorf("%s: three hours after the last request a trip is open with deadline %s", id, clock(at))
 		}

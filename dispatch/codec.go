@@ -19,7 +19,8 @@ import (
 //
 //	1  the first
 //	2  positions with what the phone's system says of them and with the round trip
-const LetterFormat = 2
+//	3  what is doubted of drivers who are quoted and handed over, and who is barred
+const LetterFormat = 3
 
 // The names of the inputs on paper. They never change meaning.
 var inputKinds = kindsOf(map[string]Input{
@@ -50,6 +51,8 @@ var inputKinds = kindsOf(map[string]Input{
 	"no_loan":      NoLoan{},
 	"admit":        Admit{},
 	"settled":      Settled{},
+	"bar_abroad":   BarAbroad{},
+	"bar_known":    BarKnown{},
 	"bar":          Bar{},
 	"lift_bar":     LiftBar{},
 	"sign_out":     SignOut{},
@@ -175,7 +178,7 @@ func UnmarshalNotice(line []byte) (Notice, error) {
 // MaxFixes bounds the positions of one batch.
 const MaxFixes = 4096
 
-// fixNumbers are the numbers of a position on paper, 8 bytes each; format 1 had
+// fixNumbers are the numbers of a position on paper, 8 bytes each, since format 2; format 1 had
 // oldFixNumbers.
 const (
 	fixNumbers    = 8
@@ -225,7 +228,7 @@ func UnmarshalFixes(b []byte) ([]Fix, error) {
 	}
 	numbers := fixNumbers
 	switch b[0] {
-	case LetterFormat:
+	case LetterFormat, 2:
 	case 1:
 		numbers = oldFixNumbers
 	default:

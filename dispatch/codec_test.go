@@ -205,7 +205,7 @@ func TestFixesOnPaper(t *testing.T) {
 
 func TestLettersOfOtherPrograms(t *testing.T) {
 	for line, want := range map[string]string{
-		`{"v":3,"kind":"tick","body":{}}`:                     "run a newer one",
+		`{"v":4,"kind":"tick","body":{}}`:                     "run a newer one",
 		`{"v":0,"kind":"tick","body":{}}`:                     "format 0",
 		`{"v":1,"kind":"teleport","body":{}}`:                 "run a newer one",
 		`{"v":1,"kind":"end_duty","body":{"Why":"rain"}}`:     "newer one",
@@ -223,7 +223,7 @@ func TestLettersOfOtherPrograms(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		`{"v":1,"kind":"done","body":{}}`:                  "nobody",
-		`{"v":3,"kind":"done","to":{},"body":{}}`:          "run a newer one",
+		`{"v":4,"kind":"done","to":{},"body":{}}`:          "run a newer one",
 		`{"v":1,"kind":"tick","to":{},"body":{}}`:          "run a newer one",
 		`{"v":1,"kind":"done","to":{},"body":{"Cost":12}}`: "newer one",
 	} {
@@ -231,7 +231,7 @@ func TestLettersOfOtherPrograms(t *testing.T) {
 			t.Errorf("%s is read as %+v; error is %v, want one with %q", line, n, err, want)
 		}
 	}
-	if fixes, err := UnmarshalFixes([]byte{3, 0}); err == nil || !strings.Contains(err.Error(), "run a newer one") {
+	if fixes, err := UnmarshalFixes([]byte{4, 0}); err == nil || !strings.Contains(err.Error(), "run a newer one") {
 		t.Errorf("%v, %v", fixes, err)
 	}
 }

@@ -199,7 +199,7 @@ func (c *Core) Last() Instant { return c.last }
 
 // NextDeadline returns when time itself next has something to do: a deadline is due,
 // trips have gathered, a change to the roads begins or ends, neighbours are to be asked
-// or a driver handed over to them again. ok is false when nothing is.
+// or a driver handed over to them again, or areas told of a bar. ok is false when nothing is.
 func (c *Core) NextDeadline() (at Instant, ok bool) {
 	at, ok = c.deadlines.next()
 	sooner := func(due Instant) {
@@ -220,6 +220,9 @@ func (c *Core) NextDeadline() (at Instant, ok bool) {
 		sooner(due)
 	}
 	if due, under := c.handOverAt(); under {
+		sooner(due)
+	}
+	if due, under := c.passBarsAt(); under {
 		sooner(due)
 	}
 	return at, ok
@@ -265,7 +268,7 @@ func (c *Core) Apply(now Instant, in Input) Outcome {
 			break
 		}
 		r.near(in)
-	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled:
+	case AskQuote, Quote, Borrow, NoLoan, Admit, Settled, BarAbroad, BarKnown:
 		r.letter(in)
 	case OfferSeen:
 		r.offerSeen(in)

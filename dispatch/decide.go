@@ -43,7 +43,7 @@ func (c *Core) decide(now Instant, in Input) ([]FactBody, *Refusal) {
 	case Bar:
 		return c.decideBar(now, in)
 	case LiftBar:
-		return c.decideLiftBar(in)
+		return c.decideLiftBar(now, in)
 	case SignOut:
 		return c.decideSignOut(now, in)
 	}

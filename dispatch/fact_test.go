@@ -78,6 +78,10 @@ func oneOfEach() []Fact {
 		TripRequested{Trip: "t1", Order: order, Direct: leg, Patience: 1_800_000, StartCode: "4821"},
 		TrustChanged{Driver: "d1", Band: TrustDoubtful, Signs: []Sign{SignTeleport, SignMock}},
 		TripRecovered{Trip: "t1", Version: 9, State: Arrived, Driver: "d1", ETA: 100_000, Deadline: 5_000_000, Since: 900, By: Actor{Role: RoleDriver, ID: "d1"}},
+		PartyBarred{Party: Actor{Role: RoleDriver, ID: "d1"}, By: Actor{Role: RoleOperator, ID: "o1"}, word: word{At: 70_000, From: "liping", Areas: []geo.AreaID{"congjiang"}}},
+		BarLifted{Party: Actor{Role: RoleDriver, ID: "d1"}, By: Actor{Role: RoleOperator, ID: "o1"}, word: word{At: 75_000, From: "liping", Areas: []geo.AreaID{"congjiang"}}},
+		DriverAdmitted{Driver: "d1", From: "liping", Transfer: 1_700_000_000_001, Vehicle: Vehicle{Class: geo.Minivan, Load: Load{Seats: 7}}, Since: 1000, Home: "liping",
+			Band: TrustPoor, Signs: []Sign{SignMock}, DoubtSince: 900, SignedOut: 800},
 	)
 	facts := make([]Fact, len(bodies))
 	for i, body := range bodies {

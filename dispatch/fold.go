@@ -344,6 +344,9 @@ func (c *Core) unbind(driver DriverID, trip TripID) {
 	d := c.drivers[driver]
 	d.Plan = slices.DeleteFunc(d.Plan, func(s Stop) bool { return s.Trip == trip })
 	c.settle(driver)
+	if _, barred := c.shut.bars[DriverActor(driver)]; barred { // or was: he may have to go off duty
+		c.freed = append(c.freed, driver)
+	}
 }
 
 // become moves t to a state with a deadline, and keeps what is derived from it.

@@ -67,14 +67,15 @@ func (c *Core) sidesOf(t *Trip) []side {
 	return p.sides
 }
 
-// beats is the longest wait for a neighbour's driver that is better than the best of
-// our own.
-func (c *Core) beats(now Instant, t *Trip, own []option) time.Duration {
-	limit := min(c.rules.Reach+c.rules.FreshFor, c.patienceLeft(now, t))
-	if len(own) > 0 {
-		limit = min(limit, own[0].weight()-loanMargin)
-	}
-	return limit
+// serves is the longest wait for a neighbour's driver that is of use.
+func (c *Core) serves(now Instant, t *Trip) time.Duration {
+	return min(c.rules.Reach+c.rules.FreshFor, c.patienceLeft(now, t))
+}
+
+// beats says whether a neighbour's driver with that wait, not fully believed as he may
+// be, is of use and better than the best of our own.
+func (c *Core) beats(now Instant, t *Trip, wait time.Duration, band TrustBand, own []option) bool {
+	return wait <= c.serves(now, t) && (len(own) == 0 || wait+c.rules.distrust(band) <= own[0].weight()-loanMargin)
 }
 
 // abroad says whether a requested trip is to wait for its neighbours, after asking
@@ -102,10 +103,9 @@ func (r *run) inquire(t *Trip, own []option) bool {
 		return false
 	}
 	c.paveOf(t).asked = r.now
-	limit := c.beats(r.now, t, own)
 	q := &inquiry{at: r.now, until: r.now.Add(quoteWait)}
 	for _, s := range c.sidesOf(t) {
-		if s.floor < limit {
+		if c.beats(r.now, t, s.floor, TrustFull, own) {
 			q.missing = append(q.missing, s.area)
 		}
 	}
@@ -145,7 +145,7 @@ func (r *run) quote(in AskQuote) {
 	}
 	q := Quote{From: c.area.ID, Trip: in.Trip, At: in.At}
 	if o, ok := c.spare(r.now, in); ok {
-		q.Driver, q.Wait = o.driver.ID, o.wait
+		q.Driver, q.Wait, q.Trust = o.driver.ID, o.wait, c.bandOf(o.driver.ID)
 		r.happened(BorderQuoted)
 	}
 	r.post(in.From, q)
@@ -188,7 +188,8 @@ func (r *run) quoted(in Quote) {
 		return
 	}
 	q.missing = slices.Delete(q.missing, i, i+1)
-	if in.Driver != "" && (q.best.Driver == "" || in.Wait < q.best.Wait) {
+	weight := func(q Quote) time.Duration { return q.Wait + c.rules.distrust(q.Trust) }
+	if in.Driver != "" && (q.best.Driver == "" || weight(in) < weight(q.best)) {
 		q.best = in
 	}
 	r.weigh(in.Trip, q)
@@ -212,7 +213,7 @@ func (r *run) weigh(id TripID, q *inquiry) {
 // it did. Otherwise the inquiry is over.
 func (r *run) borrow(t *Trip, q *inquiry, own []option) bool {
 	c := r.core
-	if q.lending || q.best.Driver == "" || q.best.Wait > c.beats(r.now, t, own) {
+	if q.lending || q.best.Driver == "" || !c.beats(r.now, t, q.best.Wait, q.best.Trust, own) {
 		delete(c.inquiries, t.ID)
 		return false
 	}

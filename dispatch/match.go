@@ -235,9 +235,15 @@ func (r *run) offer(t *Trip, o option) {
 }
 
 // serveQueue lets the parked trips that could have a driver whose luck changed
-// contend for him.
+// contend for him. One who was barred while he had a trip goes off duty.
 func (r *run) serveQueue(id DriverID) {
 	c := r.core
+	if _, barred := c.shut.barred(r.now, DriverActor(id)); barred {
+		if d := c.drivers[id]; d != nil && d.Free() {
+			r.record(DutyEnded{Driver: id}, nil)
+		}
+		return
+	}
 	if !c.available(id) {
 		return
 	}
@@ -279,6 +285,7 @@ func (r *run) tick() {
 	}
 	r.sendHome()
 	r.handOverAgain()
+	r.passBars()
 	r.askAgain()
 }
 

@@ -86,11 +86,11 @@ func factStory(body FactBody) string {
 		return fmt.Sprintf("%s ends unserved (%s)", b.Trip, b.Why)
 	case PartyBarred:
 		if b.Until != 0 {
-			return fmt.Sprintf("%s bars %s until %s", b.By.ID, b.Party.ID, clock(b.Until))
+			return fmt.Sprintf("%s bars %s until %s%s", b.By.ID, b.Party.ID, clock(b.Until), b.story())
 		}
-		return fmt.Sprintf("%s bars %s", b.By.ID, b.Party.ID)
+		return fmt.Sprintf("%s bars %s%s", b.By.ID, b.Party.ID, b.story())
 	case BarLifted:
-		return fmt.Sprintf("%s lets %s in again", b.By.ID, b.Party.ID)
+		return fmt.Sprintf("%s lets %s in again%s", b.By.ID, b.Party.ID, b.story())
 	case PartySignedOut:
 		return fmt.Sprintf("%s has signed out: nothing issued up to %s counts", b.Party.ID, clock(b.UpTo))
 	case DriverReleased:
@@ -111,6 +111,14 @@ func factStory(body FactBody) string {
 		return recoveredStory(b)
 	}
 	return fmt.Sprintf("%T has no story", body)
+}
+
+// story says where a word about a bar came from, and when it was said if not now.
+func (w word) story() string {
+	if w.From == "" {
+		return ""
+	}
+	return fmt.Sprintf(", as %s has it from %s", w.From, clock(w.At))
 }
 
 // doneStory says when something was done that was recorded later.
@@ -159,6 +167,16 @@ func letterStory(body Input) string {
 		return fmt.Sprintf("%s cannot be had for %s", b.Driver, b.Trip)
 	case Admit:
 		return fmt.Sprintf("%s is yours%s", b.Driver, forStory(b.For))
+	case BarAbroad:
+		switch {
+		case b.Lifted:
+			return fmt.Sprintf("%s lets %s in again", b.By.ID, b.Driver)
+		case b.Until != 0:
+			return fmt.Sprintf("%s is barred by %s until %s", b.Driver, b.By.ID, clock(b.Until))
+		}
+		return fmt.Sprintf("%s is barred by %s", b.Driver, b.By.ID)
+	case BarKnown:
+		return fmt.Sprintf("we know what was said of %s at %s", b.Driver, clock(b.At))
 	case Settled:
 		return fmt.Sprintf("we have the driver who was released at %s", clock(Instant(b.Transfer)))
 	}

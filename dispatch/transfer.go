@@ -41,6 +41,13 @@ type DriverAdmitted struct {
 	Since   Instant    `json:"since"`
 	Home    geo.AreaID `json:"home"`
 	For     TripID     `json:"for,omitempty"`
+	// Band is how far his positions are believed, with the signs against him and since when.
+	// Empty, as in journals from before it was handed over: as far as here before.
+	Band       TrustBand `json:"band,omitempty"`
+	Signs      []Sign    `json:"signs,omitempty"`
+	DoubtSince Instant   `json:"doubt_since,omitempty"`
+	// SignedOut: tokens of his that were issued up to then count no more.
+	SignedOut Instant `json:"signed_out,omitempty"`
 }
 
 func (DriverReleased) kind() string  { return "driver_released" }
@@ -133,17 +140,22 @@ type gone struct {
 	To       geo.AreaID `json:"to"`
 	Transfer TransferID `json:"transfer"`
 	Seq      Seq        `json:"seq"` // of the release
+	// Home is where his duty began; empty: here, or not known.
+	Home geo.AreaID `json:"home,omitempty"`
 	// Settled: he has been admitted there.
 	Settled bool `json:"settled,omitempty"`
 }
 
 // release hands a free driver to another area, for one of its trips or because he is
-// there, and says whether it could.
+// there, and says whether it could. Who is barred goes nowhere.
 func (r *run) release(id DriverID, to geo.AreaID, trip TripID) bool {
 	c := r.core
 	o := c.outflows[to]
 	if o == nil {
 		o = &outflow{To: to}
+	}
+	if _, barred := c.shut.barred(r.now, DriverActor(id)); barred {
+		return false
 	}
 	if len(o.Open) >= maxTransfers {
 		r.happened(BorderFull)
@@ -166,7 +178,8 @@ func (r *run) release(id DriverID, to geo.AreaID, trip TripID) bool {
 func (r *run) handOver(o *outflow, t *transfer) {
 	t.sent = r.now
 	r.post(o.To, Admit{From: r.core.area.ID, Transfer: t.Transfer, Done: o.done(), Driver: t.Driver,
-		Vehicle: t.Vehicle, Since: t.Since, Home: t.Home, For: t.For, Fix: t.fix})
+		Vehicle: t.Vehicle, Since: t.Since, Home: t.Home, For: t.For, Fix: t.fix,
+		Doubt: r.core.doubtOf(r.now, t.Driver), SignedOut: r.core.shut.signedOut[DriverActor(t.Driver)].UpTo})
 }
 
 // handOverAgain repeats what has not been answered for a while.
@@ -210,13 +223,16 @@ func (r *run) admit(in Admit) {
 		r.happened(BorderRepeated)
 	} else {
 		r.record(DriverAdmitted{Driver: in.Driver, From: in.From, Transfer: in.Transfer, Done: in.Done,
-			Vehicle: in.Vehicle, Since: in.Since, Home: in.Home, For: in.For}, nil)
+			Vehicle: in.Vehicle, Since: in.Since, Home: in.Home, For: in.For,
+			Band: in.Doubt.band(), Signs: in.Doubt.Signs, DoubtSince: in.Doubt.Since, SignedOut: in.SignedOut}, nil)
+		c.watching.takeOver(in.Driver, in.Doubt)
 		r.happened(BorderAdmitted)
 		if in.Fix.At != 0 {
 			in.Fix.Driver = in.Driver
 			r.place(in.Fix)
 		}
 		r.gotLoan(in.For)
+		r.keepOut(DriverActor(in.Driver))
 	}
 	r.post(in.From, Settled{From: c.area.ID, Transfer: in.Transfer})
 }
@@ -301,7 +317,7 @@ func (c *Core) foldDriverReleased(seq Seq, b DriverReleased) {
 	}
 	o.Last = b.Transfer
 	o.Open = append(o.Open, &transfer{DriverReleased: b})
-	c.gone[b.Driver] = &gone{Driver: b.Driver, To: b.To, Transfer: b.Transfer, Seq: seq}
+	c.gone[b.Driver] = &gone{Driver: b.Driver, To: b.To, Transfer: b.Transfer, Seq: seq, Home: b.Home}
 	delete(c.drivers, b.Driver)
 	delete(c.links, b.Driver)
 	c.forget(b.Driver)
@@ -348,6 +364,12 @@ func (c *Core) foldDriverAdmitted(at Instant, b DriverAdmitted) {
 	}
 	i.take(b.Transfer, b.Done)
 	delete(c.gone, b.Driver)
+	if b.Band != "" {
+		c.foldTrust(cmp.Or(b.DoubtSince, at), TrustChanged{Driver: b.Driver, Band: b.Band, Signs: b.Signs})
+	}
+	if who := DriverActor(b.Driver); b.SignedOut > c.shut.signedOut[who].UpTo {
+		c.shut.fold(at, PartySignedOut{Party: who, UpTo: b.SignedOut})
+	}
 	if c.drivers[b.Driver] != nil {
 		return // he has begun anew here after his area's ledger lost him: one self is enough
 	}

@@ -125,6 +125,56 @@ func newWatching() watching {
 	return watching{by: map[DriverID]*suspect{}, trails: map[uint64]DriverID{}}
 }
 
+// Doubt is what an area says of a driver's positions when it hands him over. Band, Signs and
+// Since last; the others are what was watched of him, and are lost with the writer.
+type Doubt struct {
+	Band  TrustBand // empty: fully believed
+	Signs []Sign    // why not
+	Since Instant   // when the band last changed; 0: not lately
+
+	Points []float64 // against him, by sign, in the order of the signs; empty: none
+	At     Instant   // when they were so many
+	// From is the position that his next jump is measured from; its At is 0 when there is none.
+	From   Fix
+	Jumped bool // he had just jumped there,
+	Before Fix  // from here
+}
+
+// band is what this program makes of a letter.
+func (d Doubt) band() TrustBand {
+	if d.Band == TrustDoubtful || d.Band == TrustPoor {
+		return d.Band
+	}
+	return TrustFull
+}
+
+// doubtOf is what there is to hand over of a driver.
+func (c *Core) doubtOf(now Instant, id DriverID) Doubt {
+	known := c.trust[id]
+	d := Doubt{Band: known.Band, Signs: known.Signs, Since: known.Since}
+	if s := c.watching.by[id]; s != nil {
+		s.decay(now)
+		d.At, d.From, d.Jumped, d.Before = s.at, s.from, s.jumped, s.before
+		if s.points != [len(signs)]float64{} {
+			d.Points = slices.Clone(s.points[:])
+		}
+	}
+	return d
+}
+
+// takeOver goes on watching a driver where another area has left off.
+func (w *watching) takeOver(id DriverID, d Doubt) {
+	delete(w.by, id)
+	if d.At == 0 {
+		return // nothing was watched there, or only until its writer ended: as after a start
+	}
+	s := &suspect{at: d.At, changed: d.Since, from: d.From, jumped: d.Jumped, before: d.Before}
+	for i := range min(len(d.Points), len(s.points)) {
+		s.points[i] = max(0, min(d.Points[i], signMost))
+	}
+	w.by[id] = s
+}
+
 // weighTrust looks at a position that was taken, for what an honest phone does not do.
 // Positions from the dark come as a batch and are not looked at: late is not false.
 func (r *run) weighTrust(fix Fix) {
@@ -265,15 +315,16 @@ func (c *Core) bandOf(id DriverID) TrustBand {
 
 // distrust is how much longer than expected a driver is taken to be on his way to a
 // pickup, because his positions may be made up.
-func (c *Core) distrust(id DriverID) time.Duration {
-	switch known, ok := c.trust[id]; {
-	case !ok:
-		return 0
-	case known.Band == TrustPoor:
-		return c.rules.PoorWait
-	default:
-		return c.rules.DoubtfulWait
+func (c *Core) distrust(id DriverID) time.Duration { return c.rules.distrust(c.bandOf(id)) }
+
+func (r Rules) distrust(band TrustBand) time.Duration {
+	switch band {
+	case TrustPoor:
+		return r.PoorWait
+	case TrustDoubtful:
+		return r.DoubtfulWait
 	}
+	return 0
 }
 
 func (c *Core) foldTrust(at Instant, b TrustChanged) {
