@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -91,7 +92,7 @@ func (b *buckets[K]) take(at Instant, key K) {
 type cellBrake struct {
 	vain, rode float64 // drives to the pickup for nobody, and for somebody
 	at         Instant
-	open       int     // open trips of passengers who are not known
+	open       int     // trips of passengers who are not known, and not on board
 	next       Instant // when one of them is let through while it brakes
 }
 
@@ -102,8 +103,12 @@ const (
 	// not at least half as many: at a market both are many.
 	cellVain = 12.0
 	// cellTrial is how often somebody who is not known gets through all the same, so that
-	// an honest newcomer waits a minute and a cell that is honest again shows it.
-	cellTrial = time.Minute
+	// an honest newcomer waits a minute and a cell that is honest again shows it: the more drives
+	// were in vain the more seldom, down to every cellTrialMost.
+	cellTrial, cellTrialMost = time.Minute, 5 * time.Minute
+	// cellUnproved is the share of Rules.CellUnknown that may wait where nobody has been
+	// fetched of late: at a market the first have long been fetched when so many wait.
+	cellUnproved = 2.0 / 3
 	// maxCells bounds the cells that are watched; a county has a few hundred. Beyond,
 	// cells are not watched.
 	maxCells = 4096
@@ -155,7 +160,11 @@ func (c *Core) cellBraked(now Instant, in Request) *Refusal {
 		left = halved(now.Sub(b.at), cellHalf)
 	}
 	inVain := b.vain*left >= cellVain && b.rode < b.vain/2
-	many := c.rules.CellUnknown > 0 && b.open >= c.rules.CellUnknown
+	most := float64(c.rules.CellUnknown)
+	if b.rode*left < 1 {
+		most *= cellUnproved
+	}
+	many := most > 0 && float64(b.open) >= most
 	if wait := b.next.Sub(now); (inVain || many) && wait > 0 {
 		return limited("cell_busy", "Many orders come from there just now. Try again in a minute, or ring the county's desk.", wait)
 	}
@@ -191,26 +200,44 @@ func (c *Core) noteOrder(at Instant, t *Trip) {
 	if b := c.cellBrakeOf(at, t); b != nil {
 		t.unknown = true
 		b.open++
-		b.next = max(b.next, at.Add(cellTrial))
+		b.next = max(b.next, at.Add(b.trial(at)))
 	}
 }
 
-// noteEnd counts what came of an order: a drive to the pickup for somebody or for nobody.
+// trial is how long it is from now until the next who is not known gets through a brake.
+func (b *cellBrake) trial(now Instant) time.Duration {
+	b.decay(now)
+	vain := max(0, b.vain-2*b.rode) / cellVain
+	return max(cellTrial, min(cellTrialMost, time.Duration(vain*float64(cellTrial))))
+}
+
+// noteRide counts a drive to the pickup for somebody, who is known from now on.
+func (c *Core) noteRide(at Instant, t *Trip) {
+	if b := c.cellBrakeOf(at, t); b != nil {
+		b.waitsNot(t)
+		b.decay(at)
+		b.rode++
+	}
+}
+
+// waitsNot counts t no longer among the trips of who is not known.
+func (b *cellBrake) waitsNot(t *Trip) {
+	if t.unknown {
+		t.unknown = false
+		b.open--
+	}
+}
+
+// noteEnd counts what came of an order for which a driver came and nobody got in.
 // An order that ended before a driver was on his way says nothing: at a market many give up.
 func (c *Core) noteEnd(at Instant, t *Trip, before State) {
 	b := c.cellBrakeOf(at, t)
 	if b == nil {
 		return
 	}
-	if t.unknown {
-		t.unknown = false
-		b.open--
-	}
+	b.waitsNot(t)
 	b.decay(at)
-	switch {
-	case before == Riding:
-		b.rode++
-	case before.HasDriver() && t.State == Cancelled && t.EndedBy.Role != RoleOperator && t.Order.Booker.Role == RolePassenger:
+	if before.HasDriver() && before != Riding && t.State == Cancelled && t.EndedBy.Role != RoleOperator && t.Order.Booker.Role == RolePassenger {
 		b.vain++
 	}
 }
@@ -239,14 +266,15 @@ func (c *Core) cellBrakeOf(at Instant, t *Trip) *cellBrake {
 // rebrake counts the trips of a snapshot, the oldest first.
 func (c *Core) rebrake(t *Trip) {
 	c.noteOrder(t.RequestedAt, t)
+	before := Requested
+	switch {
+	case t.State == Riding || t.State == Completed:
+		c.noteRide(cmp.Or(t.StartedAt, t.Since), t)
+		before = Riding
+	case t.Driver != "":
+		before = Assigned
+	}
 	if !t.State.Open() {
-		before := Requested
-		switch {
-		case t.State == Completed:
-			before = Riding
-		case t.Driver != "":
-			before = Assigned
-		}
 		c.noteEnd(t.Since, t, before)
 	}
 }

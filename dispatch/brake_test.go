@@ -199,7 +199,7 @@ func TestMassFakeOrders(t *testing.T) {
 		_ = minute
 	}
 	got := o.came[""] - 1
-	if got > 250 || o.came[codeCellBusy] < 1400 {
+	if got > 140 || o.came[codeCellBusy] < 1600 {
 		t.Errorf("of %d fake orders %d got through: %v", fakes, got, o.came)
 	}
 	for _, by := range []Actor{regular, {Role: RoleAgent, ID: "a1"}, {Role: RoleOperator, ID: "o1"}} {
@@ -292,4 +292,48 @@ func TestBucketsAreBounded(t *testing.T) {
 	if len(b.by) != 1 {
 		t.Errorf("%d buckets are left an hour later", len(b.by))
 	}
+}
+
+// Who is on board does not wait: however many are being driven from a place, the next
+// newcomer there gets through.
+func TestRidersDoNotWait(t *testing.T) {
+	o := newOrders(t)
+	o.w.core.rules.CellUnknown = 10
+	o.drivers(40)
+	for i := range 30 {
+		trip, code := o.ask(passengerNo(i), "", square)
+		driver, ok := o.accept(trip)
+		if !ok || code != "" {
+			t.Fatalf("newcomer %d: %q, a driver: %t", i, code, ok)
+		}
+		o.ride(driver, trip, false)
+	}
+	o.check()
+}
+
+// Where nobody has been fetched of late fewer may wait at once than at a market.
+func TestAnUnprovedPlace(t *testing.T) {
+	o := newOrders(t)
+	o.w.core.rules.CellUnknown = 30
+	taken := func(from int) (n int) {
+		for i := range 40 {
+			if _, code := o.ask(passengerNo(from+i), "", square); code == "" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := taken(0); n != 20 {
+		t.Errorf("%d newcomers wait where nobody has been fetched", n)
+	}
+	o.drivers(1)
+	for id := range o.w.core.trips {
+		if driver, ok := o.accept(id); ok {
+			o.ride(driver, id, false)
+		}
+	}
+	if n := taken(100); n != 11 { // one is on board
+		t.Errorf("%d more get through once one has been fetched", n)
+	}
+	o.check()
 }

@@ -367,6 +367,9 @@ func (c *Core) become(t *Trip, next State, at Instant, deadline Instant) {
 	}
 	c.counts[t.State]--
 	c.counts[next]++
+	if next == Riding && t.State != Riding {
+		c.noteRide(at, t)
+	}
 	if next != t.State {
 		t.Since, t.Overdue = at, 0
 	}

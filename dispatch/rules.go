@@ -68,7 +68,8 @@ type Rules struct {
 	// a phone of passengers and an agent may give, of which as many at once. 0 to 100,000; 0: no limit.
 	PassengerOrders, DeviceOrders, AgentOrders int
 	// CellUnknown bounds the open trips from one cell (H3 resolution 7, about 5 km²) of
-	// passengers who have not ridden of late; beyond it one a minute. 0 to 100,000; 0: no limit.
+	// passengers who have not ridden of late and are not on board; beyond it one a minute. Two
+	// thirds of it where nobody has been fetched of late. 0 to 100,000; 0: no limit.
 	CellUnknown int
 
 	// MaxOpenTrips bounds the open trips of an area; beyond it requests are refused. 1 to 1,000,000.
