@@ -28,8 +28,8 @@ import (
 const (
 	positionBytesMax = 27
 	positions10Max   = 121
-	tripBudgetPB     = 3 << 10
-	tripBudgetJSON   = 12 << 10
+	tripBudgetPB     = 3_000
+	tripBudgetJSON   = 12_000
 	// followed is how many positions the driver sends on his way to the pickup, and as
 	// many during the ride. The passenger is told each.
 	followed = 4
@@ -87,6 +87,7 @@ func positionBytes(ctx context.Context, addr string, clock *leapingClock, log io
 		err = errors.Join(p.hello(false),
 			p.say(wire.TypePosition, "", wire.Position{Lat: first.Lat, Lon: first.Lon, Datum: track.Datum, At: first.At, AccuracyM: first.AccuracyM, HeadingDeg: wire.Some(241), SpeedMPS: wire.Some(13.2)}),
 			p.say(wire.TypeTrack, "d1-77", track),
+			p.until(wire.TypeDone),
 			p.settle(),
 			all.agrees())
 		p.close()
@@ -452,9 +453,14 @@ func (p *weighedPhone) reach(state dispatch.State) error {
 	return nil
 }
 
+// hello says what a client says that spares the link; one that is not lean says what it must,
+// and is told as much as the first clients were.
 func (p *weighedPhone) hello(lean bool) error {
-	return errors.Join(p.say(wire.TypeHello, "", wire.Hello{NowMS: p.clock.now().UnixMilli(), Client: "village-app/1.5", Lean: lean, Confirms: lean, Device: "phone-5f3a9c"}),
-		p.until(wire.TypeTruth))
+	hello := wire.Hello{NowMS: p.clock.now().UnixMilli(), Client: "village-app/1.5"}
+	if lean {
+		hello.Lean, hello.Confirms, hello.Device = true, true, "phone-5f3a9c"
+	}
+	return errors.Join(p.say(wire.TypeHello, "", hello), p.until(wire.TypeTruth))
 }
 
 // settle reads all that is on its way, refusals too.

@@ -129,7 +129,7 @@ var sights = []sight{
 	{"traveller", people},
 	{"traveller.phone", [onlookers]when{always, masked, bound, never, never, masked, always}},
 	{"driver", drive},
-	{"position", [onlookers]when{bound, bound, bound, never, never, bound, bound}},
+	{"position", [onlookers]when{bound, bound, never, never, never, bound, bound}}, // the driver knows where he is
 	{"pickup_eta", [onlookers]when{met, met, bound, never, never, always, always}},
 	{"cut", [onlookers]when{met, met, bound, never, never, always, always}},
 	{"arrived_at", parties},
