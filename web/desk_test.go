@@ -30,7 +30,8 @@ func watched(b wire.Board) wire.Board {
 }
 
 func TestDriversToWatch(t *testing.T) {
-	_, p := openBoard(t, demo, watched(newCounty(7, time.Now()).board(40, 6, 12, 20)))
+	b := watched(newCounty(7, time.Now()).board(40, 6, 12, 20))
+	s, p := openBoard(t, demo, b)
 	rows := p.shown("desk")
 	want := []string{
 		"on the way d3 barred: he cannot report on his trip 贵H·D0285 Look…", // a passenger of the same name changes nothing
@@ -55,8 +56,16 @@ func TestDriversToWatch(t *testing.T) {
 	if got := js[string](p, `[...document.querySelectorAll("#driving tr")].find((r) => r.querySelector(".who").textContent === "d1").querySelector(".warn").textContent`); got != "no link, 3 min" {
 		t.Errorf("the trip of who is out of reach says %q", got)
 	}
+	if got := js[[]string](p, `["#driving", "#desk"].map((list) => [...document.querySelectorAll(list + " > *")].find((r) => r.innerText.includes("贵H·D0211")).querySelector(".mark").dataset.look)`); !slices.Equal(got, []string{"coming away", "coming away"}) {
+		t.Errorf("the marks of who is out of reach are %q", got)
+	}
+	struck := js[string](p, `document.getElementById("plan").toDataURL()`)
+	b.At += 1000
+	b.Drivers[0].LostAt = 0
+	s.show(b)
+	p.await("another mark on the plan when he is back", fmt.Sprintf(`document.querySelectorAll("#desk li").length === 10 && document.getElementById("plan").toDataURL() !== %q`, struck))
 	p.do(chromedp.Click(chromedp.ID("language")))
-	if got := p.shown("desk")[2]; !strings.Contains(got, "位置非常可疑：手机提示位置是虚拟的、tomorrow") {
+	if got := p.shown("desk")[1]; !strings.Contains(got, "位置非常可疑：手机提示位置是虚拟的、tomorrow") {
 		t.Errorf("in Chinese the doubt is %q", got)
 	}
 	p.quiet()

@@ -142,7 +142,7 @@ test('some closes ask for a least wait', async () => {
 });
 
 test('after a close that says so the client stays away', async () => {
-  for (const [code, state] of [[4500, 'token'], [4503, 'token'], [4505, 'token'], [4504, 'replaced'], [4501, 'broken'], [1003, 'broken'], [4777, 'broken']]) {
+  for (const [code, state] of [[4500, 'token'], [4503, 'token'], [4502, 'token'], [4505, 'token'], [4506, 'token'], [4504, 'replaced'], [4501, 'broken'], [1003, 'broken'], [4777, 'broken']]) {
     const r = await live();
     r.socket().die(code);
     await r.clock.pass(300_000);
