@@ -29,7 +29,7 @@ test('what a look shows is read', () => {
 
 test('the most urgent comes first, and who is well does not come', () => {
   const drivers = [
-    { id: 'well', position }, { id: 'gone' }, { id: 'doubtful', position, trust: 'doubtful' }, { id: 'unseen', position, unseen: true },
+    { id: 'well', position, trip: 't3', state: 'riding' }, { id: 'gone' }, { id: 'doubtful', position, trust: 'doubtful' }, { id: 'unseen', position, unseen: true },
     { id: 'poor', position, trust: 'poor' }, { id: 'b-lost', position, lost_at: 5, trip: 't', state: 'riding' }, { id: 'a-lost', position, lost_at: 5, trip: 't', state: 'riding' },
     { id: 'barred', position, trip: 't2', state: 'riding' },
   ];
