@@ -310,9 +310,9 @@ func TestFleet(t *testing.T) {
 const fleetTrips = 1000
 
 // TestFleetNoticesWhatIsBroken leaves out one safeguard after the other: a fleet
-// without it must be seen to break a promise.
+// without it must be seen to break a promise. Under the race detector it is the first alone.
 func TestFleetNoticesWhatIsBroken(t *testing.T) {
-	for _, broken := range []struct {
+	all := []struct {
 		name string
 		breaks
 	}{
@@ -322,7 +322,8 @@ func TestFleetNoticesWhatIsBroken(t *testing.T) {
 		{"lease by TTL only", breaks{ttlOnly: true}},
 		{"no WAIT", breaks{noWait: true}},
 		{"no transfer id", breaks{noTransfer: true}},
-	} {
+	}
+	for _, broken := range all[:fewer(len(all))] {
 		t.Run(broken.name, func(t *testing.T) {
 			for seed := uint64(1); seed <= 30; seed++ {
 				if _, violations := simulateFleets(seed, 1, broken.breaks); len(violations) > 0 {
