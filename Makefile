@@ -58,7 +58,7 @@ sbom: static ## Write the bill of materials of the static program, CycloneDX 1.6
 	bin/dispatchd-static version --sbom >out/sbom.cdx.json
 
 .PHONY: fuzz
-fuzz: ## Fuzz every decoder for FUZZTIME (10s) each
+fuzz: ## Fuzz every decoder for FUZZTIME (10s, or so many executions: 3000x) each
 	@scripts/fuzz $(FUZZTIME)
 
 .PHONY: links
