@@ -112,6 +112,8 @@ func (Settled) isInput()  {}
 type DriverElsewhere struct {
 	Driver DriverID
 	Area   geo.AreaID
+	// Since is when he was released: what he did before is a matter of the area he left.
+	Since Instant
 }
 
 func (DriverElsewhere) isNotice() {}

@@ -145,7 +145,7 @@ func (r *run) tracked(in Tracked) {
 		r.tell(in.By, Refused{ID: in.ID, Refusal: *no})
 		return
 	}
-	if c.gone[in.Driver] != nil {
+	if g := c.gone[in.Driver]; g != nil && (len(in.Fixes) == 0 || in.Fixes[0].At >= g.since()) { // what was before may be of a trip of ours
 		r.tell(in.By, Refused{ID: in.ID, Refusal: refuseElsewhere()})
 		r.pointTo(in.Driver)
 		return

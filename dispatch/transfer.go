@@ -146,6 +146,9 @@ type gone struct {
 	Settled bool `json:"settled,omitempty"`
 }
 
+// since is when he was released.
+func (g *gone) since() Instant { return Instant(g.Transfer) }
+
 // release hands a free driver to another area, for one of its trips or because he is
 // there, and says whether it could. Who is barred goes nowhere.
 func (r *run) release(id DriverID, to geo.AreaID, trip TripID) bool {
@@ -257,14 +260,18 @@ func (r *run) settled(in Settled) {
 // pointTo tells the connections of a driver where he belongs, once he does.
 func (r *run) pointTo(id DriverID) {
 	if g := r.core.gone[id]; g != nil && g.Settled {
-		r.tell(DriverActor(id), DriverElsewhere{Driver: id, Area: g.To})
+		r.tell(DriverActor(id), DriverElsewhere{Driver: id, Area: g.To, Since: g.since()})
 	}
 }
 
 // leftBy returns the driver whom a command is about and who has gone elsewhere, or empty.
+// What he reports on a trip of this area is judged here all the same: nobody else knows it.
 func (c *Core) leftBy(in Input) DriverID {
-	cmd, _ := commandOf(in)
+	cmd, trip := commandOf(in)
 	driver := cmd.By.Driver()
+	if t := c.trips[trip]; c.relation(cmd.By, t) != AsStranger {
+		return ""
+	}
 	switch in := in.(type) {
 	case StartDuty:
 		driver = in.Driver

@@ -57,7 +57,7 @@ func (c *conn) submit(p *party, ask asks) *dispatch.Refusal {
 			return nil
 		}
 	}
-	return p.area.Submit(ask.in)
+	return c.areaOf(p, ask.in).Submit(ask.in)
 }
 
 // letIn hands over what was asked for before the first truth, and closes the connections of the party
@@ -70,7 +70,7 @@ func (c *conn) letIn() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, ask := range e.list {
-		if no := c.party.Load().area.Submit(ask.in); no != nil {
+		if no := c.areaOf(c.party.Load(), ask.in).Submit(ask.in); no != nil {
 			c.lanes.unask(ask.awaited)
 			c.put(refusedBody(no, tripOf(ask.frame)), ask.frame.ID)
 		}

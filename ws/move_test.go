@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -96,6 +97,55 @@ func TestAnswerFromWhereHeWas(t *testing.T) {
 	if count[dispatch.Hello](there) != 1 {
 		t.Error("no hello there")
 	}
+}
+
+// What he reports of a trip that he drove before goes to the area whose trip it is, on the
+// connection on which he was told of it and on the next, to which he gives its receipt.
+func TestDeedsGoWhereTheTripIs(t *testing.T) {
+	w, there := newTwoAreas(t)
+	left := dispatch.InstantOf(time.Now())
+	moved := elsewhere(kaili)
+	moved.Since = left
+	report := func(p *phone) {
+		t.Helper()
+		track := func(at dispatch.Instant) wire.Track {
+			return wire.Track{Datum: "wgs84", Fixes: []wire.TrackFix{{Lat: 26.4, Lon: 108, At: int64(at)}}}
+		}
+		for i, deed := range []struct {
+			kind wire.Type
+			body any
+			here bool
+		}{
+			{wire.TypePaid, wire.Paid{Trip: "t1", Fen: 1200}, true},
+			{wire.TypeComplete, wire.Complete{Trip: "t1"}, true},
+			{wire.TypeArrive, wire.Arrive{Trip: "t2"}, false},
+			{wire.TypeDuty, wire.Duty{}, false},
+			{wire.TypeTrack, track(left.Add(-time.Minute)), true},
+			{wire.TypeTrack, track(left), false},
+		} {
+			here, far := len(w.area.got()), len(there.got())
+			p.send(deed.kind, fmt.Sprintf("%d-%d", here, i), deed.body)
+			p.want(wire.TypeDone)
+			if len(w.area.got()) > here != deed.here || len(there.got()) > far == deed.here {
+				t.Errorf("%s %+v does not go to the area that it is for", deed.kind, deed.body)
+			}
+		}
+	}
+	p := w.connect(driver1)
+	w.area.tell(driver1, dispatch.TripTold{Trip: dispatch.TripView{ID: "t1", Version: 8, State: dispatch.Completed, Driver: "d1"}})
+	receipt := p.want(wire.TypeTrip).Body.(wire.Trip).Receipt
+	w.area.tell(driver1, moved)
+	p.want(wire.TypeTruth)
+	report(p)
+	p.hangUp()
+
+	w.area.set(func(a *fakeArea) { a.before = []dispatch.NoticeBody{moved} })
+	again := w.dial(w.token(driver1))
+	again.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli(), Receipts: []string{receipt}})
+	again.want(wire.TypeWelcome)
+	again.want(wire.TypeTruth)
+	w.area.set(func(a *fakeArea) { a.before = nil })
+	report(again)
 }
 
 func TestLentToNowhere(t *testing.T) {

@@ -13,8 +13,9 @@ type party struct {
 	actor   dispatch.Actor
 	role    int // index in roles
 	areaID  geo.AreaID
-	former  geo.AreaID // from where he was taken to this one; else empty
-	home    geo.AreaID // what the token says
+	former  geo.AreaID       // from where he was taken to this one; else empty
+	left    dispatch.Instant // when he was released there
+	home    geo.AreaID       // what the token says
 	area    Area
 	expires dispatch.Instant  // the leeway of tokens included
 	issued  dispatch.Instant  // when the token was made; 0: it does not say

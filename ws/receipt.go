@@ -248,6 +248,13 @@ func (k *kept) keep(r areaReceipt) {
 	k.renew(r.area, r.Trip).areaReceipt = r
 }
 
+// proves says whether there is a receipt of a trip of that area.
+func (k *kept) proves(area geo.AreaID, trip dispatch.TripID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.ContainsFunc(k.list, func(r keptTrip) bool { return r.area == area && r.Trip == trip && r.Version != 0 })
+}
+
 // drop forgets a trip.
 func (k *kept) drop(area geo.AreaID, trip dispatch.TripID) {
 	k.mu.Lock()
