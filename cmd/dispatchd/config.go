@@ -52,7 +52,7 @@ type serveCmd struct {
 	RouterTimeout  time.Duration `default:"2s" help:"How long an OSRM or Valhalla server may take. 10ms to 1m."`
 	Datum          string        `default:"wgs84" enum:"wgs84,gcj02,bd09" help:"Datum of the coordinates in --areas and --villages."`
 	Origins        []string      `help:"Web origins whose pages may connect, besides this server's own."`
-	HookURL        string        `name:"hook-url" help:"Address of the county's SMS or push gateway: what is told to parties who are connected nowhere is posted there (docs/OPERATING.md). https, or http on this machine."`
+	HookURL        string        `name:"hook-url" help:"Address of the county's SMS or push gateway: what is told to parties who are connected nowhere, and to travellers who have only a telephone, is posted there (docs/OPERATING.md). https, or http on this machine."`
 	HookSecretFile string        `type:"path" help:"File with the secret that signs what is posted to --hook-url: whsec_ and base64 of 24 to 64 bytes."`
 
 	DrainFor time.Duration `default:"10s" help:"How long a planned stop may take to give the areas to other servers and to tell everybody to come back. 1s to 5m."`
