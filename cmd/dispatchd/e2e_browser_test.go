@@ -280,3 +280,27 @@ func TestASharedPhone(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEndedTokenIsNotShownTwice: after 4503 the page comes back with another token, and
+// stays away when there is none.
+func TestAnEndedTokenIsNotShownTwice(t *testing.T) {
+	webtest.Find(t)
+	tab := webtest.Open(t)
+	pages := examplePages(t)
+	tab.Do(chromedp.Navigate(pages + "/README.md"))
+	webtest.JS[any](tab, fmt.Sprintf(`import("%s/cuntong.js").then(({ Cuntong }) => {
+		window.heard = [];
+		const tokens = ["first", "second", "second"], shown = [];
+		const open = () => {
+			const ws = { readyState: 1, close() {}, send: (text) => shown.push(JSON.parse(text).b.token) };
+			setTimeout(() => { ws.onopen(); ws.onclose({ code: 4503 }); });
+			return ws;
+		};
+		new Cuntong({ urls: ["ws://nowhere/ws"], role: "driver", store: null, random: () => 0, token: async () => tokens.shift(), open,
+			on: (kind, x) => heard.push(kind === "ended" ? [kind, x, shown.join(" ")].join(" ") : kind) }).start();
+	}), null`, pages))
+	tab.Await("the end", `window.heard?.some((kind) => kind.startsWith("ended"))`)
+	if got := webtest.JS[[]string](tab, `heard`); strings.Join(got, ", ") != "down, down, ended 4503 first second" {
+		t.Errorf("heard %q", got)
+	}
+}
