@@ -67,6 +67,7 @@ var noticeKinds = kindsOf(map[string]NoticeBody{
 	"truth":            Truth{},
 	"offer":            OfferTold{},
 	"offer_gone":       OfferGone{},
+	"wanted":           Wanted{},
 	"trip":             TripTold{},
 	"queue":            QueueTold{},
 	"driver_at":        DriverAt{},

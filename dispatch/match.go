@@ -199,6 +199,9 @@ func (r *run) park(t *Trip, eta, free Instant) {
 		return
 	}
 	r.record(TripParked{Trip: t.ID, Deadline: until, ETA: eta, Cut: cut}, nil)
+	if eta == 0 {
+		r.want(t)
+	}
 }
 
 // parkedUntil is when a parked trip next has something to do: give up, or ask a

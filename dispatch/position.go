@@ -144,6 +144,8 @@ func (c *Core) forgetSilent(now Instant) {
 	for f := c.fresh.oldest; f != nil && now.Sub(f.Fix.Received) > c.rules.FreshFor; f = c.fresh.oldest {
 		c.forget(f.Fix.Driver)
 		c.quiet.add(f.Fix.Driver, now)
+		q := c.quiet.by[f.Fix.Driver]
+		q.Fix.Point, q.spot = f.Fix.Point, f.spot
 	}
 }
 
@@ -186,7 +188,7 @@ func (c *Core) NextSilence() (at Instant, ok bool) {
 // first. The zero value is ready.
 type quiet struct {
 	list freshList
-	by   map[DriverID]*fixed // Fix.Received is since when
+	by   map[DriverID]*fixed // Fix.Received is since when; Fix.Point where they were last seen, zero: never
 }
 
 func (q *quiet) add(id DriverID, since Instant) {

@@ -20,6 +20,9 @@ func storyOf(out Outcome) string {
 		if n.To.ByPhone() {
 			to = "the number"
 		}
+		if _, byGateway := n.Body.(Wanted); byGateway {
+			to += " by the gateway"
+		}
 		fmt.Fprintf(&b, "  tell %s: %s\n", to, noticeStory(n.Body))
 	}
 	for _, l := range out.Letters {
@@ -254,6 +257,8 @@ func noticeStory(body NoticeBody) string {
 			s += ", but for session " + b.Except
 		}
 		return s
+	case Wanted:
+		return fmt.Sprintf("%s waits until %s, %s to %s, %s", b.Trip, clock(b.Until), b.Pickup.Name, b.Dropoff.Name, loadStory(b.Load))
 	case OfferGone:
 		return fmt.Sprintf("the offer of %s is gone (%s)", b.Trip, b.End)
 	case TripTold:

@@ -123,11 +123,21 @@ func (h *Hook) Tell(area geo.AreaID, notices []dispatch.Notice) {
 		case dispatch.OfferTold:
 			l := offerLetter(key{area, n.To, b.Offer.Trip}, b.Offer, now)
 			h.put(l, told{id: l.id}, now)
+		case dispatch.Wanted:
+			h.tellWanted(key{area, n.To, b.Trip}, b, now)
 		case dispatch.OfferGone:
 			h.overtaken(key{area, n.To, b.Trip}, resultExpired)
 		case dispatch.TripTold:
 			h.tellTrip(key{area, n.To, b.Trip.ID}, &b.Trip, now)
 		}
+	}
+}
+
+// tellWanted sends a driver word of a trip once; more would only cost.
+func (h *Hook) tellWanted(k key, w dispatch.Wanted, now time.Time) {
+	l := wantedLetter(k, w, now)
+	if h.told[k].id != l.id {
+		h.put(l, told{id: l.id}, now)
 	}
 }
 

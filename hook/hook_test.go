@@ -307,6 +307,25 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestWanted: a driver is sent word of a trip once, however often it is parked, and of one
+// that has given up not at all.
+func TestWanted(t *testing.T) {
+	g := newGateway(t)
+	h := start(t, g.server.URL)
+	word := func(trip dispatch.TripID, left time.Duration) []dispatch.Notice {
+		return []dispatch.Notice{{To: d1, Body: dispatch.Wanted{Trip: trip, Version: 2, Until: dispatch.InstantOf(time.Now().Add(left))}}}
+	}
+	h.Tell("liping", word("t1", time.Minute))
+	h.Tell("liping", word("t1", time.Minute))
+	h.Tell("liping", word("t2", -time.Second))
+	h.Tell("liping", word("t3", time.Minute))
+	h.wants(t, resultSent, 2)
+	h.wants(t, resultExpired, 1)
+	if got := g.received(); len(got) != 2 || got[0].body.Data.Trip == got[1].body.Data.Trip {
+		t.Errorf("sent %+v", got)
+	}
+}
+
 // Waits grow to a minute and no further, however often a letter is tried.
 func TestBackOff(t *testing.T) {
 	h := &Hook{cfg: Config{Chance: func() float64 { return 1 }}}

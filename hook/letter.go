@@ -74,6 +74,7 @@ type party struct {
 // The types of letters. Those of trips are named after its state but for two.
 const (
 	typeOffer    = "offer"
+	typeWanted   = "wanted"        // a trip waits that he could take, were he connected
 	typeReleased = "trip.released" // its driver does not come, and another is looked for
 	typeRetimed  = "trip.retimed"  // he is due much later or sooner than was said
 )
@@ -95,6 +96,19 @@ func offerLetter(k key, o dispatch.OfferView, now time.Time) letter {
 			Pickup: o.Pickup.Name, Dropoff: o.Dropoff.Name, Seats: o.Load.Seats, ApproachS: int64(o.Approach.Duration.Seconds()),
 		}},
 	}
+}
+
+// wantedLetter tells a driver who is out of reach that a trip waits. It is named by the trip,
+// so that who has had it is not told again.
+func wantedLetter(k key, w dispatch.Wanted, now time.Time) letter {
+	expires := now.Add(tripNews)
+	if until := w.Until.Time(); until.Before(expires) {
+		expires = until
+	}
+	return letter{key: k, id: idOf(k, typeWanted), expires: expires, body: payload{Type: typeWanted, Timestamp: stamp(now), Data: data{
+		Area: k.area, To: party{Role: k.to.Role, ID: k.to.ID}, Trip: w.Trip, Version: w.Version, Expires: dispatch.InstantOf(expires),
+		Pickup: w.Pickup.Name, Dropoff: w.Dropoff.Name, Seats: w.Load.Seats,
+	}}}
 }
 
 // tripLetter is what a party is sent of a trip as it stands, and what it has been told then;

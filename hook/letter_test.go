@@ -89,7 +89,8 @@ func storyLetters() []letter {
 	}
 	add(ended(driven(grandmother(12, dispatch.Cancelled, 2400), "贵H·D0400", 0), dispatch.ReasonNoShow))
 	add(ended(grandmother(9, dispatch.Unserved, 2700), dispatch.ReasonNoDriver))
-	return letters
+	return append(letters, wantedLetter(key{"liping", d1, "p17-1"}, dispatch.Wanted{Trip: "p17-1", Version: 4, Until: at(300),
+		Pickup: dispatch.Place{Name: "肇兴 寨门"}, Dropoff: dispatch.Place{Name: "黎平 市场"}, Load: dispatch.Load{Seats: 2}}, storyBegins))
 }
 
 // TestLetters holds every type of letter against testdata/letters.txt.
@@ -100,7 +101,7 @@ func TestLetters(t *testing.T) {
 		text.WriteString(l.id + "\n" + string(l.write()) + "\n\n")
 		types = append(types, l.body.Type)
 	}
-	want := []string{"offer", "trip.assigned", "trip.retimed", "trip.released", "trip.assigned", "trip.arrived", "trip.cancelled", "trip.unserved"}
+	want := []string{"offer", "trip.assigned", "trip.retimed", "trip.released", "trip.assigned", "trip.arrived", "trip.cancelled", "trip.unserved", "wanted"}
 	if !slices.Equal(types, want) {
 		t.Errorf("the letters are %q, want %q", types, want)
 	}

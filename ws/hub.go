@@ -155,7 +155,7 @@ func (t teller) Tell(notices []dispatch.Notice) {
 			t.hub.shut(t.area, n.To, out)
 			continue
 		}
-		if n.To.ByPhone() {
+		if _, byGateway := n.Body.(dispatch.Wanted); byGateway || n.To.ByPhone() {
 			continue
 		}
 		here := false

@@ -109,6 +109,18 @@ func TestTellersOfOtherAreas(t *testing.T) {
 	}
 }
 
+// What only the gateway passes on is told on no connection, and is not counted as left out.
+func TestByTheGatewayAlone(t *testing.T) {
+	w := newWorld(t)
+	d := w.connect(driver1)
+	w.area.tell(driver1, dispatch.Wanted{Trip: "t1"})
+	w.area.tell(dispatch.Actor{Role: dispatch.RolePassenger}, tripTold("t1", 1))
+	d.quiet()
+	if got := w.dropped(dropNobody) + w.dropped(dropHidden); got != 0 {
+		t.Errorf("%v dropped", got)
+	}
+}
+
 func TestRefusedAtOnce(t *testing.T) {
 	w := newWorld(t)
 	p := w.connect(driver1)

@@ -172,7 +172,7 @@ func (s *storyteller) apply(in dispatch.Input) error {
 		s.events = append(s.events, fmt.Sprintf("fact %d:", f.Seq))
 	}
 	for _, n := range out.Notices {
-		if n.To.ByPhone() {
+		if _, byGateway := n.Body.(dispatch.Wanted); byGateway || n.To.ByPhone() {
 			continue // told by the gateway, and not on the wire
 		}
 		s.events = append(s.events, fmt.Sprintf("tell %s:", n.To.ID))
