@@ -311,7 +311,9 @@ func (r *run) hello(in Hello) {
 		r.pointTo(id)
 		return
 	}
-	r.tell(in.By, c.truth(r.now, in.By))
+	truth := c.truth(r.now, in.By)
+	truth.For = in.Session
+	r.tell(in.By, truth)
 }
 
 // run is one Apply: it collects the outcome.

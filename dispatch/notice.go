@@ -35,6 +35,7 @@ type Refused struct {
 // Truth is everything that concerns one party at this moment. It answers Hello.
 type Truth struct {
 	At    Instant
+	For   string     // the session whose hello it answers; empty: any of the party
 	Duty  *DutyView  // drivers only; nil when off duty
 	Offer *OfferView // drivers only; the live offer, if any
 	Trips []TripView // open trips of the party, oldest first

@@ -219,6 +219,10 @@ func (c *conn) put(body any, re string) {
 
 // tell queues a notice of an area. It is called by the engine and must not block.
 func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
+	if t, ok := body.(dispatch.Truth); ok && t.For != "" && t.For != c.session() {
+		c.hub.metrics.drop(dropUnasked) // another connection of the party was let in, this one may not be
+		return
+	}
 	out := c.lanes.tell(area, body, &c.hub.cfg, c.beats)
 	c.queued(out)
 	if _, ok := body.(dispatch.Truth); ok && out.dropped != dropUnasked && out.dropped != dropEnding {

@@ -109,6 +109,27 @@ func TestWhoIsNotLetInReplacesNobody(t *testing.T) {
 	w.eventually("the position is there", func() bool { return len(w.area.gotFixes()) == 1 })
 }
 
+// The truth that answers one connection's hello lets in no other one.
+func TestTheTruthIsForWhoAsked(t *testing.T) {
+	w := newWorld(t)
+	w.area.set(func(a *fakeArea) { a.mute = true })
+	enter := func() (*phone, string) {
+		p := w.dial(w.token(passenger))
+		p.send(wire.TypeHello, "", wire.Hello{NowMS: time.Now().UnixMilli()})
+		return p, p.want(wire.TypeWelcome).Body.(wire.Welcome).Session
+	}
+	bad, _ := enter()
+	good, session := enter()
+	bad.send(wire.TypeCancel, "c1", wire.Cancel{Trip: "t1", Why: wire.WhyTooLong})
+	w.area.tell(passenger, dispatch.Truth{For: session})
+	good.want(wire.TypeTruth)
+	bad.send(wire.TypePing, "", wire.Ping{})
+	bad.want(wire.TypePong)
+	if n := count[dispatch.Cancel](w.area); n != 0 {
+		t.Errorf("%d were handed over of who was not let in", n)
+	}
+}
+
 // While the hello cannot be handed over a command is refused as the hello is, and what waits for
 // a truth that does not come is bounded.
 func TestBeforeTheTruthIsBounded(t *testing.T) {
