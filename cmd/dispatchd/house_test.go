@@ -24,6 +24,7 @@ var arrows = map[string][]string{
 	"ws/wire":                       {},
 	"ws/wire/pb":                    {},
 	"web":                           {},
+	"web/webtest":                   {},
 	"fault":                         {},
 	"dispatch":                      {"fault", "geo"},
 	"dispatch/redisstore":           {"dispatch", "fault", "geo"},
