@@ -1,11 +1,14 @@
 package ws
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -212,6 +215,33 @@ func TestWhoGetsTickets(t *testing.T) {
 }
 
 // TestHeaderGoesBeforeTicket: a ticket that was not needed is not used.
+// A body that does not come keeps nobody from being answered, and no connection open.
+func TestTicketDoesNotWaitForABody(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Once = newMarks().once })
+	server := httptest.NewServer(w.hub.Tickets())
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, "POST /ticket HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+w.token(passenger)+"\r\nContent-Length: 9\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("answered with %v (%v)", resp, err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Error(err)
+	}
+	if _, err := in.ReadByte(); err != io.EOF {
+		t.Errorf("not closed: %v", err)
+	}
+}
+
 func TestHeaderGoesBeforeTicket(t *testing.T) {
 	m := newMarks()
 	w := newWorld(t, func(c *Config) { c.Once = m.once })
