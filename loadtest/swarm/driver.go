@@ -348,12 +348,7 @@ func (d *driver) do(what todo, now time.Time) {
 		d.driveTo(d.spot.Point, now)
 		d.rest(now)
 	case accept:
-		if d.offer != nil && d.ask(wire.TypeAccept, d.offer.Trip, wire.Accept{Trip: d.offer.Trip, Offer: d.offer.Offer}) {
-			d.swarm.tally.count(accepts)
-			if d.ready { // else the wait for a signal would be timed with it
-				d.swarm.witness.accepting(d.offer.Trip, now)
-			}
-		}
+		d.accept(now)
 	case decline:
 		if d.offer != nil && d.ask(wire.TypeDecline, d.offer.Trip, wire.Decline{Trip: d.offer.Trip, Offer: d.offer.Offer}) {
 			d.swarm.tally.count(declines)
@@ -363,6 +358,22 @@ func (d *driver) do(what todo, now time.Time) {
 	default:
 		d.doJob(what)
 	}
+}
+
+// accept takes the offer that he has.
+func (d *driver) accept(now time.Time) {
+	if d.offer == nil {
+		return
+	}
+	trip := d.offer.Trip
+	if d.ready { // else the wait for a signal would be timed with it
+		d.swarm.witness.accepting(trip, now) // first, for the booker may be told before ask returns
+	}
+	if !d.ask(wire.TypeAccept, trip, wire.Accept{Trip: trip, Offer: d.offer.Offer}) {
+		d.swarm.witness.accepting(trip, time.Time{})
+		return
+	}
+	d.swarm.tally.count(accepts)
 }
 
 // doJob reports a step of the job.
