@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -144,16 +146,21 @@ func (s *spy) ask(t *testing.T, core *Core, now Instant, about geo.Point) []Near
 	return told.Cells
 }
 
-// tilt is how much more likely than in the long run drivers are in each square, by the
-// newest map and what is known of the program but not of its secret: Bayes, with the
-// places to which a driver may have been put drawn from their distribution.
-func (s *spy) tilt(prior *grid, drivers int, rng *rand.Rand) *grid {
-	var newest Instant
+// newest is the last moment that was shown.
+func (s *spy) newest() (newest Instant) {
 	for at, cells := range s.maps {
 		if at > newest && len(cells) > 0 {
 			newest = at
 		}
 	}
+	return newest
+}
+
+// tilt is how much more likely than in the long run drivers are in each square, by the
+// newest map and what is known of the program but not of its secret: Bayes, with the
+// places to which a driver may have been put drawn from their distribution.
+func (s *spy) tilt(prior *grid, drivers int, rng *rand.Rand) *grid {
+	newest := s.newest()
 	unsure := nearby{secret: [32]byte{1, 2, 3}} // another than that of the core
 	shown := map[geo.Cell]float64{}
 	for cell := range s.maps[newest] {
@@ -238,6 +245,22 @@ func (s *score) add(guess, truth spotXY) {
 	}
 }
 
+// join counts what another has counted.
+func (s *score) join(other *score) {
+	s.hits += other.hits
+	s.errors = append(s.errors, other.errors...)
+}
+
+func meanAndSpread(values []float64) (mean, spread float64) {
+	for _, v := range values {
+		mean += v / float64(len(values))
+	}
+	for _, v := range values {
+		spread += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(spread / float64(max(1, len(values)-1)))
+}
+
 func (s *score) share() float64 { return float64(s.hits) / float64(len(s.errors)) }
 
 func (s *score) median() float64 {
@@ -255,17 +278,33 @@ func (s *score) median() float64 {
 // a place ten minutes later. Beside him stands one
 // who knows the same and does not ask. Counted is how often each is within 500 m, and
 // the median of how far off he is, over all drivers of several counties.
+//
+// What differs between the two is mostly chance: from county to county by 1 point when
+// placing and 3 when following (one standard deviation). So the margins are four to five standard
+// deviations of the mean of the counties played here, and a leak of half of that is seen by playing more. SEEDS=n plays n
+// counties.
 func TestNearbyHides(t *testing.T) {
+	counties := 6
+	if s := os.Getenv("SEEDS"); s != "" {
+		counties, _ = strconv.Atoi(s)
+	}
 	var placing, following [2]score // without the map, with it
-	for _, seed := range seeds(t, 3) {
-		hideAndSeek(t, seed, &placing, &following)
+	more := map[string][]float64{}
+	for _, seed := range seeds(t, counties) {
+		var p, f [2]score
+		hideAndSeek(t, seed, &p, &f)
+		for name, s := range map[string][2]*[2]score{"placing": {&p, &placing}, "following": {&f, &following}} {
+			more[name] = append(more[name], 100*(s[0][1].share()-s[0][0].share()))
+			s[1][0].join(&s[0][0])
+			s[1][1].join(&s[0][1])
+		}
 	}
 	for name, s := range map[string]*[2]score{"placing": &placing, "following": &following} {
-		blind, spying := s[0].share(), s[1].share()
-		t.Logf("%s %d drivers: within 500 m %.1f %% without asking, %.1f %% with a thousand questions; median error %.0f m and %.0f m",
-			name, len(s[0].errors), 100*blind, 100*spying, s[0].median(), s[1].median())
-		if spying > blind+0.05 {
-			t.Errorf("%s: asking finds %.1f %% within 500 m, not asking %.1f %%: want at most 5 points more", name, 100*spying, 100*blind)
+		mean, spread := meanAndSpread(more[name])
+		t.Logf("%s %d drivers: within 500 m %.1f %% without asking, %.1f %% with a thousand questions; by county %+.2f points, spread %.2f; median error %.0f m and %.0f m",
+			name, len(s[0].errors), 100*s[0].share(), 100*s[1].share(), mean, spread, s[0].median(), s[1].median())
+		if most := map[string]float64{"placing": 2, "following": 5}[name]; mean > most {
+			t.Errorf("%s: asking finds %.1f points more within 500 m than not asking: want at most %.0f", name, mean, most)
 		}
 		if s[1].median() < 0.8*s[0].median() || s[1].median() < 500 {
 			t.Errorf("%s: the median error is %.0f m with asking, %.0f m without: want at least 80 %% of it, and 500 m", name, s[1].median(), s[0].median())
@@ -304,7 +343,7 @@ func hideAndSeek(t *testing.T, seed uint64, placing, following *[2]score) {
 		}
 	}
 	live(24, func() {})
-	seen := slices.Clone(roamers) // the adversary has just seen everybody
+	seen, seenAt := slices.Clone(roamers), now // the adversary has just seen everybody
 	s := &spy{maps: map[Instant]map[NearbyCell]bool{}}
 	live(10, func() {
 		about := county.somewhere(rng).point()
@@ -323,12 +362,13 @@ func hideAndSeek(t *testing.T, seed uint64, placing, following *[2]score) {
 	for i := range tilts[0] {
 		tilts[0][i] = 1
 	}
+	shown := int(s.newest().Sub(seenAt) / (15 * time.Second)) // steps from then to what the newest map shows
 	for side, tilt := range tilts {
 		guess := bestSquares(prior, tilt)
 		for i, r := range roamers {
 			placing[side].add(guess, r.at)
 			if seen[i].speed > 0 && i%2 == 0 { // who waits is followed by waiting
-				following[side].add(county.foresee(seen[i], tilt, rng), r.at)
+				following[side].add(county.foresee(seen[i], shown, tilt, rng), r.at)
 			}
 		}
 	}
@@ -355,17 +395,21 @@ func bestSquares(prior, tilt *grid) spotXY {
 }
 
 // foresee is the best guess for a driver who was seen ten minutes ago: he is let live on
-// in many ways, each of which counts by what the map says of where it ends.
-func (c *hideCounty) foresee(seen roamer, tilt *grid, rng *rand.Rand) spotXY {
+// in many ways, each of which counts by what the map says of where it is in the moment that
+// the map shows, so many steps later; a map of before says nothing.
+func (c *hideCounty) foresee(seen roamer, shown int, tilt *grid, rng *rand.Rand) spotXY {
 	var ends []spotXY
 	var weights []float64
 	for range 100 {
 		r := seen
 		r.to = c.somewhere(rng) // where he is going was not to be seen
-		for range 40 {
-			c.go15(&r, rng)
+		weight := 1.0
+		for step := range 40 {
+			if c.go15(&r, rng); step+1 == shown {
+				weight = tilt[squareOf(r.at)]
+			}
 		}
-		ends, weights = append(ends, r.at), append(weights, tilt[squareOf(r.at)])
+		ends, weights = append(ends, r.at), append(weights, weight)
 	}
 	return best(ends, weights)
 }
