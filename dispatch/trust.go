@@ -73,9 +73,13 @@ const (
 	jumpOver = 15 * time.Second
 	// jumpSlack is what a position may be off without having moved: gorges reflect.
 	jumpSlack geo.Meters = 300
-	frozenFor            = 5 * time.Minute
-	frozenFew            = 12
-	aheadMost            = 10 * time.Second
+	// reflectMost is how far a reflection in a gorge throws a position. Leaps out and back that
+	// are longer count half of one that stays: a cheap phone makes one now and then, a liar
+	// all day.
+	reflectMost geo.Meters = 5000
+	frozenFor              = 5 * time.Minute
+	frozenFew              = 12
+	aheadMost              = 10 * time.Second
 )
 
 // trusted is a driver who is not fully believed: part of the durable state.
@@ -342,7 +346,7 @@ func (c *Core) foldTrust(at Instant, b TrustChanged) {
 }
 
 // jump returns what the way to fix counts: nothing below fastest, in m/s; twice in a row the
-// most, once and then staying there a little. A leap out and back is a reflection. The
+// most, once and then staying there a little. A short leap out and back is a reflection. The
 // time is the longer of the phone's and ours, so that a clock that is set is no leap.
 func (s *suspect) jump(fix Fix, fastest float64) float64 {
 	if s.from.At == 0 {
@@ -360,10 +364,13 @@ func (s *suspect) jump(fix Fix, fastest float64) float64 {
 	case fast && s.jumped:
 		back := !tooFar(s.before, fix, fix.Received.Sub(s.before.Received), fastest)
 		s.jumped, s.before = !back, last
-		if back {
-			return 0
+		switch {
+		case !back:
+			return 20
+		case geo.Distance(last.Point, fix.Point) > reflectMost:
+			return 10
 		}
-		return 20
+		return 0
 	case fast:
 		s.jumped, s.before = true, last
 	case s.jumped:

@@ -86,6 +86,12 @@ func TestHonestPhonesAreTrusted(t *testing.T) {
 				}
 			})
 		},
+		"a mast in the next valley, twice an hour": func(d *watchedDriver) {
+			for range 8 {
+				d.drives(10, 29*time.Minute, 8, nil)
+				d.drives(10, 15*time.Second, 8, func(f *Fix) { f.Point.Lon += .2 })
+			}
+		},
 		"tunnels": func(d *watchedDriver) {
 			for range 20 {
 				d.drives(16, 3*time.Minute, 8, nil)
@@ -204,6 +210,23 @@ func TestLiarsAreDoubted(t *testing.T) {
 			for i := range 40 {
 				d.at = geo.Point{Lat: 26 + .1*float64(i%7), Lon: 109 + .13*float64(i%5)}
 				d.drives(10, 30*time.Second, 8, nil)
+			}
+		}, SignTeleport, TrustPoor},
+		"leaps far out and back": {func(d *watchedDriver) {
+			for range 12 {
+				d.drives(10, 2*time.Minute, 8, nil)
+				d.at.Lon += .33
+				d.drives(10, 40*time.Second, 8, nil)
+				d.at.Lon -= .33
+			}
+		}, SignTeleport, TrustPoor},
+		"is said to leap out and back": {func(d *watchedDriver) {
+			for i := range 24 * 12 {
+				if d.w.now = d.w.now.Add(20 * time.Second); i%4 == 3 {
+					d.says(Fix{Point: geo.Point{Lat: d.at.Lat, Lon: d.at.Lon + .33}, SpeedMPS: 10})
+					continue
+				}
+				d.says(Fix{Point: d.noisy(d.at, 8), SpeedMPS: 10})
 			}
 		}, SignTeleport, TrustPoor},
 		"flies": {func(d *watchedDriver) { d.drives(120, 20*time.Minute, 8, nil) }, SignTeleport, TrustPoor},
