@@ -280,9 +280,9 @@ func (s *score) median() float64 {
 // the median of how far off he is, over all drivers of several counties.
 //
 // What differs between the two is mostly chance: from county to county by 1 point when
-// placing and 3 when following (one standard deviation). So the margins are four to five standard
-// deviations of the mean of the counties played here, and a leak of half of that is seen by playing more. SEEDS=n plays n
-// counties.
+// placing and 3 when following (one standard deviation). So the margins are about four standard
+// deviations of the mean of the counties played here. A smaller leak is seen by playing more:
+// SEEDS=n plays n counties.
 func TestNearbyHides(t *testing.T) {
 	counties := 6
 	if s := os.Getenv("SEEDS"); s != "" {
