@@ -19,6 +19,7 @@ import (
 
 	"cuntong/dispatch"
 	"cuntong/geo"
+	"cuntong/ws/memlink"
 	"cuntong/ws/wire"
 )
 
@@ -56,8 +57,8 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 // newPipeWorld listens on pipes in memory, for tests with a fake clock.
 func newPipeWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
-	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	return newWorldOn(t, l, l.dial, change...)
+	l := memlink.New(nil, nil)
+	return newWorldOn(t, l, l.Dial, change...)
 }
 
 func newWorldOn(t testing.TB, l net.Listener, dial func(context.Context, string, string) (net.Conn, error), change ...func(*Config)) *world {
@@ -501,41 +502,6 @@ func commandIn(in dispatch.Input) (dispatch.Command, bool) {
 		return in.Command, true
 	}
 	return dispatch.Command{}, false
-}
-
-// pipeListener hands out one end of pipes in memory.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // lockedBuffer is a log that may be read while it is written.

@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"ws":                            {"dispatch", "fault", "geo", "ws/wire"},
 	"ws/client":                     {"ws/wire"},
 	"ws/client/linktest":            {},
+	"ws/memlink":                    {},
 	"loadtest/plan":                 {"geo"},
 	"loadtest/swarm":                {"loadtest/plan", "geo", "ws/client", "ws/wire"},
 	"loadtest/report":               {"loadtest/plan", "loadtest/swarm"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cuntong/geo"
+	"cuntong/ws/memlink"
 	"cuntong/ws/wire"
 
 	"github.com/gorilla/websocket"
@@ -102,21 +103,21 @@ func newFake(t *testing.T, g *geo.Gazetteer, f faults) *fake {
 
 // address is one at which the dispatcher can be reached.
 type address struct {
-	*listener
+	*memlink.Listener
 	http   *http.Server
 	served chan struct{}
 }
 
 func (s *fake) open(port int) *address {
-	a := &address{listener: s.links.listen(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: port}), http: &http.Server{Handler: http.HandlerFunc(s.serve)}, served: make(chan struct{})}
+	a := &address{Listener: s.links.listen(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: port}), http: &http.Server{Handler: http.HandlerFunc(s.serve)}, served: make(chan struct{})}
 	go func() {
 		defer close(a.served)
-		_ = a.http.Serve(a.listener)
+		_ = a.http.Serve(a.Listener)
 	}()
 	return a
 }
 
-func (a *address) url() string { return "ws://" + a.addr.String() + "/ws" }
+func (a *address) url() string { return "ws://" + a.Addr().String() + "/ws" }
 
 func (a *address) end() {
 	_ = a.http.Close()
@@ -150,9 +151,9 @@ func (s *fake) tellTruths() {
 
 // goDown is the end of the second address. The lock is held.
 func (s *fake) goDown() {
-	_ = s.other.listener.Close()
+	_ = s.other.Listener.Close()
 	for _, c := range s.clients {
-		if c.host == s.other.addr.String() {
+		if c.host == s.other.Addr().String() {
 			_ = c.conn.Close()
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"cuntong/ws/memlink"
 )
 
 // Links in memory for tests in virtual time. Unlike those of net.Pipe they hold what is
@@ -136,56 +138,24 @@ func (e *pipeEnd) RemoteAddr() net.Addr { return e.addr }
 // exchange is where links are made: it dials, and hands out the other ends.
 type exchange struct {
 	mu    sync.Mutex // guards the following field
-	lines map[string]*listener
+	lines map[string]*memlink.Listener
 }
 
 // listen opens an address.
-func (x *exchange) listen(addr *net.TCPAddr) *listener {
-	l := &listener{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+func (x *exchange) listen(addr *net.TCPAddr) *memlink.Listener {
+	l := memlink.New(addr, func() (client, server net.Conn) { return newLink(addr) })
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.lines == nil {
-		x.lines = map[string]*listener{}
+		x.lines = map[string]*memlink.Listener{}
 	}
 	x.lines[addr.String()] = l
 	return l
 }
 
-func (x *exchange) dial(ctx context.Context, _, address string) (net.Conn, error) {
+func (x *exchange) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	x.mu.Lock()
 	l := x.lines[address]
 	x.mu.Unlock()
-	ours, theirs := newLink(l.addr)
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return l.Dial(ctx, network, address)
 }
-
-// listener is an address that is listened at.
-type listener struct {
-	addr  *net.TCPAddr
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *listener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *listener) Addr() net.Addr { return l.addr }

@@ -228,7 +228,7 @@ func testSwarmKnowsTwoAddresses(t *testing.T) {
 	if f.newest < 5 {
 		t.Errorf("%d of the receipts given back were the newest", f.newest)
 	}
-	for _, server := range []string{f.server.addr.String(), f.other.addr.String()} {
+	for _, server := range []string{f.server.Addr().String(), f.other.Addr().String()} {
 		if f.first[server] < 15 {
 			t.Errorf("first connections by address: %v, want a fair share at %s", f.first, server)
 		}

@@ -13,6 +13,7 @@ import (
 	"cuntong/dispatch"
 	"cuntong/geo"
 	"cuntong/ws/client"
+	"cuntong/ws/memlink"
 	"cuntong/ws/wire"
 )
 
@@ -76,8 +77,8 @@ func alike(a, b end) bool {
 
 // day is a working day; without dice there is a signal everywhere.
 func day(t *testing.T, dice *rand.Rand) (ends map[string]end, nights int) {
-	lines := newPipes()
-	w := newWorld(t, lines, lines.dial, dispatch.DefaultRules())
+	lines := memlink.New(nil, nil)
+	w := newWorld(t, lines, lines.Dial, dispatch.DefaultRules())
 	ends = map[string]end{}
 	var mu sync.Mutex
 	var working sync.WaitGroup

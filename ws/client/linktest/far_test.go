@@ -11,18 +11,19 @@ import (
 	"cuntong/dispatch"
 	"cuntong/geo"
 	"cuntong/ws/client"
+	"cuntong/ws/memlink"
 	"cuntong/ws/wire"
 )
 
 // far are links in memory whose bytes are under way for a while, in each direction.
 type far struct {
-	lines    *pipes
+	lines    *memlink.Listener
 	way      time.Duration
 	carrying sync.WaitGroup
 }
 
 func (f *far) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	server, err := f.lines.dial(ctx, network, address)
+	server, err := f.lines.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +75,10 @@ func TestTripsOverTenSecondsEachWay(t *testing.T) {
 	for _, name := range []string{"json", "pb", "plain"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				lines := newPipes()
+				lines := memlink.New(nil, nil)
 				link := far{lines: lines, way: 10 * time.Second}
 				t.Cleanup(link.carrying.Wait)
-				w := newWorld(t, lines, lines.dial, dispatch.DefaultRules())
+				w := newWorld(t, lines, lines.Dial, dispatch.DefaultRules())
 				home := geo.Point{Lat: 26.47, Lon: 108.04}
 				configure := func(a dispatch.Actor, seed uint64) client.Config {
 					cfg := w.config(a, seed)

@@ -6,48 +6,13 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"cuntong/ws/memlink"
 )
-
-// pipes are links in memory, for tests in virtual time.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
-
-func (l *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- theirs:
-		return ours, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // valley is where one phone is: with a signal or without.
 type valley struct {
-	lines *pipes
+	lines *memlink.Listener
 
 	mu    sync.Mutex // guards the following fields
 	dark  bool
@@ -63,7 +28,7 @@ func (v *valley) dial(ctx context.Context, network, address string) (net.Conn, e
 	if dark {
 		return nil, errDark
 	}
-	c, err := v.lines.dial(ctx, network, address)
+	c, err := v.lines.Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -8,21 +8,22 @@ import (
 	"cuntong/dispatch"
 	"cuntong/geo"
 	"cuntong/ws/client"
+	"cuntong/ws/memlink"
 	"cuntong/ws/wire"
 )
 
 // inVirtualTime gives a test a world whose links are pipes, in a bubble.
-func inVirtualTime(t *testing.T, test func(*testing.T, *world, *pipes)) {
+func inVirtualTime(t *testing.T, test func(*testing.T, *world, *memlink.Listener)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		lines := newPipes()
-		test(t, newWorld(t, lines, lines.dial, dispatch.DefaultRules()), lines)
+		lines := memlink.New(nil, nil)
+		test(t, newWorld(t, lines, lines.Dial, dispatch.DefaultRules()), lines)
 	})
 }
 
 // One trip, with both sides dark in the middle of it, one of them without a word.
 func TestATripThroughADarkValley(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, w *world, lines *pipes) {
+	inVirtualTime(t, func(t *testing.T, w *world, lines *memlink.Listener) {
 		home, far := geo.Point{Lat: 26.47, Lon: 108.04}, geo.Point{Lat: 26.57, Lon: 108.04}
 		dv, pv := &valley{lines: lines}, &valley{lines: lines}
 		dc, pc := w.config(driver(1), 1), w.config(passenger(1), 2)
