@@ -37,18 +37,26 @@ type admission struct {
 
 // take lets one more upgrade in, or returns after how long it is to come again. Now is ms of uptime.
 func (a *admission) take(now int64, cfg *Config) (comeAgain time.Duration, ok bool) {
-	micros, interval := now*1000, time.Second.Microseconds()/int64(cfg.HandshakesPerSecond)
+	micros, interval := now*1000, cfg.apart()
 	if a.bucket.take(micros, interval, cfg.HandshakeBurst) {
 		return 0, true
 	}
+	return a.place(micros, interval), false
+}
+
+// place puts one more into the line, and returns after how long it is to come again.
+func (a *admission) place(micros, interval int64) (comeAgain time.Duration) {
 	a.line = max(a.line, micros) + interval
 	if end := micros + longestLine.Microseconds(); a.line > end {
 		a.line = end // whoever comes now finds his place at random
-		return spread(longestLine/2, longestLine), false
+		return spread(longestLine/2, longestLine)
 	}
 	wait := time.Duration(a.line-micros) * time.Microsecond
-	return spread(wait, wait+wait/4+time.Second), false
+	return spread(wait, wait+wait/4+time.Second)
 }
+
+// apart is the time between two who are let in, in microseconds.
+func (cfg *Config) apart() int64 { return time.Second.Microseconds() / int64(cfg.HandshakesPerSecond) }
 
 // spread is a time between two, at random, so that those who are told it do not come together.
 func spread(low, high time.Duration) time.Duration {
@@ -94,6 +102,8 @@ func (h *Hub) enter(now int64) (no string, comeAgain time.Duration) {
 		return admitDraining, spread(0, max(h.retry, time.Second))
 	case h.count >= h.cfg.MaxConnections:
 		return admitFull, spread(fullReturn, 2*fullReturn)
+	case h.closed:
+		return admitPace, h.admission.place(now*1000, h.cfg.apart())
 	case h.greeting >= h.cfg.MaxGreeting:
 		return admitGreeting, spread(h.cfg.HelloWait, 2*h.cfg.HelloWait)
 	}
@@ -104,6 +114,14 @@ func (h *Hub) enter(now int64) (no string, comeAgain time.Duration) {
 	h.greeting++
 	h.running.Add(1)
 	return "", 0
+}
+
+// Open lets everybody in from now on, at their pace. It is for a hub that was made closed,
+// and may be called by anybody, more than once.
+func (h *Hub) Open() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = false
 }
 
 // turnAway counts a connection in that is only told to come again.

@@ -111,6 +111,25 @@ func TestTooManyConnect(t *testing.T) {
 	})
 }
 
+// Before it is opened a hub gives everybody a place in the line, and looks at no token.
+func TestClosedHub(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Closed, c.HandshakesPerSecond = true, 1 })
+	var longest int
+	for range 20 {
+		status, header, body := w.tryUpgrade(bearer("no token at all"))
+		wait, _ := strconv.Atoi(header.Get("Retry-After"))
+		if status != http.StatusServiceUnavailable || wait < 1 || body.Code != "too_many_connect" {
+			t.Fatalf("before it is open: %d, Retry-After %d, %+v", status, wait, body)
+		}
+		longest = max(longest, wait)
+	}
+	if longest < 15 {
+		t.Errorf("the last of 20 is to come again after %d s, at one a second", longest)
+	}
+	w.hub.Open()
+	w.connect(passenger)
+}
+
 // bearer gives an upgrade a token.
 func bearer(token string) func(http.Header, *websocket.Dialer) {
 	return func(h http.Header, _ *websocket.Dialer) { h.Set("Authorization", "Bearer "+token) }

@@ -36,6 +36,10 @@ type Config struct {
 	// and 4,000.
 	HandshakesPerSecond int
 	HandshakeBurst      int
+	// Closed: nobody is let in before [Hub.Open] is called; until then all upgrades are answered
+	// like those beyond the pace, so that a thousand phones at the door do not keep a server that
+	// starts from starting.
+	Closed bool
 	// MaxGreeting bounds the connections whose hello has not come; beyond it the same is
 	// answered. 1 to 1,000,000; 10,000.
 	MaxGreeting int

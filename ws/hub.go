@@ -49,6 +49,7 @@ type Hub struct {
 	turned    int        // connections beyond it, which are only told so
 	greeting  int        // of count, those without a hello
 	admission admission
+	closed    bool // nobody is let in yet
 	stopping  bool
 	cut       bool          // stopping, and nobody is waited for any more
 	retry     time.Duration // for those who come while stopping
@@ -98,6 +99,7 @@ func NewHub(cfg Config) (*Hub, error) {
 		started:   time.Now(),
 		directory: newDirectory(),
 		refreshes: newRefreshes(),
+		closed:    cfg.Closed,
 	}
 	h.sealer.use(cfg.Receipts)
 	if err := h.tickets.use(cfg.Receipts); err != nil {

@@ -60,7 +60,7 @@ func (s *server) runDemo(ctx context.Context) error {
 	}
 	scenario.TimeScale = s.cfg.DemoSpeed
 	scenario.Drivers.Count = s.cfg.DemoDrivers
-	if err := s.awaitReady(ctx); err != nil {
+	if err := succeed(ctx, s.takesPhones); err != nil {
 		return nil // it ended before it began
 	}
 	_, err = swarm.Run(ctx, swarm.Config{
@@ -87,20 +87,6 @@ func loopback(addr net.Addr) string {
 		return addr.String()
 	}
 	return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
-}
-
-// awaitReady waits until commands are taken.
-func (s *server) awaitReady(ctx context.Context) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for s.node.Ready() != nil {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
 }
 
 // logTrip writes a line for each simulated trip that ends.

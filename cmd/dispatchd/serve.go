@@ -40,7 +40,8 @@ type server struct {
 	hub      *ws.Hub
 	audit    *ws.AuditFile
 	node     *node.Node
-	hook     *hook.Hook // nil: there is no gateway
+	hook     *hook.Hook    // nil: there is no gateway
+	open     chan struct{} // closed when phones are let in
 	ready    *readiness
 	cert     *certificate // nil: the public side speaks no TLS
 	public   *httpServer
@@ -148,6 +149,7 @@ func (s *server) buildHub() (err error) {
 	cfg.Gazetteer = s.county.villages
 	cfg.Once = s.store.Once
 	cfg.Origins = s.cfg.Origins
+	cfg.Closed, s.open = true, make(chan struct{})
 	cfg.Log, cfg.Registerer, cfg.Now = s.log, s.registry, s.store.Clock().Now
 	if s.audit, err = s.openAudit(); err != nil {
 		return err
@@ -177,7 +179,7 @@ func (s *server) openAudit() (*ws.AuditFile, error) {
 }
 
 func (s *server) buildHTTP(ctx context.Context) error {
-	s.ready = &readiness{check: s.node.Ready}
+	s.ready = &readiness{check: s.takesPhones}
 	page := web.Handler(web.Config{County: s.county.areas[0].Name, Demo: s.cfg.Demo, OperatorToken: s.demoOperator,
 		DemoNote: s.cfg.demoNote(), Roads: s.county.drawing()})
 	if s.cfg.TLSCert != "" {
@@ -225,11 +227,51 @@ func (s *server) run(ctx context.Context) error {
 		group.Go(func() error { return s.runDemo(ctx) })
 	}
 	s.welcome()
+	group.Go(func() error { return s.letIn(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
 		return s.stop(stopWriting)
 	})
 	return s.await(ctx, group)
+}
+
+// openAfter is how long phones are kept waiting at the door, at most, for areas that have no
+// writer yet: with a store that is away they are told so inside.
+const openAfter = 10 * time.Second
+
+// letIn opens the hub once commands are taken: after a restart all phones are there at once,
+// and letting them in would take the time that taking the areas needs.
+func (s *server) letIn(ctx context.Context) error {
+	soon, cancel := context.WithTimeout(ctx, openAfter)
+	defer cancel()
+	_ = succeed(soon, s.node.Ready) // in vain: it is opened all the same
+	s.hub.Open()
+	close(s.open)
+	return nil
+}
+
+// takesPhones says why the server is not ready; nil: phones are let in, and commands taken.
+func (s *server) takesPhones() error {
+	select {
+	case <-s.open:
+		return s.node.Ready()
+	default:
+		return errors.New("it starts, and lets nobody in yet")
+	}
+}
+
+// succeed waits until there is no error any more.
+func succeed(ctx context.Context, check func() error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for check() != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // overdueAfter is how much longer than a planned stop may take everything may take to end.

@@ -98,7 +98,7 @@ func (k *keeper) saw(old, v *view) {
 	} else {
 		k.freeSince.CompareAndSwap(0, seen)
 	}
-	if k.area.local.Load() != nil || held && t.Node != k.node.cfg.ID {
+	if k.area.local.Load() != nil || held && nameOf(t.Node) != k.node.cfg.Name {
 		k.lived.Store(seen)
 	}
 	k.area.nobody.Store(!held && k.free(v) > nobodyAfter && !k.writes.Load())
@@ -446,6 +446,9 @@ func (k *keeper) ready(a *Area, v *view) error {
 		return l.engine.Ready()
 	}
 	if t, held := v.held(a.id); held && t.Node != k.node.cfg.ID {
+		if nameOf(t.Node) == k.node.cfg.Name {
+			return errors.New("it is still held by the run before this one, which is no more")
+		}
 		return nil
 	}
 	if err := k.failed.Load(); err != nil {

@@ -87,6 +87,28 @@ func TestTakeOver(t *testing.T) {
 	})
 }
 
+// TestStartedAgain: a server that was killed and starts again is not ready while the leases
+// are those of the run before, for nothing can be recorded until it has taken them.
+func TestStartedAgain(t *testing.T) {
+	inWorld(t, 3, func(w *world) {
+		one := w.start("a", "1")
+		w.spread(one)
+		one.die()
+		again, early := w.start("a", "2"), false
+		took := w.until("all areas are written", func() bool {
+			written := len(again.written())
+			early = early || again.node.Ready() == nil && written < 3
+			return written == 3
+		})
+		if early {
+			t.Error("it was ready before it could record")
+		}
+		if took > 6*time.Second {
+			t.Errorf("taking its own areas took %v", took)
+		}
+	})
+}
+
 // TestJoin: a server that comes gets its share, without a lapse of a lease.
 func TestJoin(t *testing.T) {
 	inWorld(t, 9, func(w *world) {
