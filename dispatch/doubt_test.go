@@ -153,6 +153,9 @@ func TestDoubtIsQuoted(t *testing.T) {
 		if o := c.core("east").trips["t1"].Offer; o == nil || o.Driver != row.want {
 			t.Errorf("%s: offered %+v, want %s", row.name, o, row.want)
 		}
+		if lent := c.core("west").drivers["d1"] == nil; lent != (row.want == "d1") {
+			t.Errorf("%s: lent: %t", row.name, lent) // he would be weighed where he comes to, too, but in vain
+		}
 	}
 }
 
