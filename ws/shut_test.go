@@ -121,6 +121,7 @@ func TestTheTruthIsForWhoAsked(t *testing.T) {
 	bad, _ := enter()
 	good, session := enter()
 	bad.send(wire.TypeCancel, "c1", wire.Cancel{Trip: "t1", Why: wire.WhyTooLong})
+	w.eventually("both hellos are there", func() bool { return count[dispatch.Hello](w.area) == 2 }) // who is welcome has not asked yet
 	w.area.tell(passenger, dispatch.Truth{For: session})
 	good.want(wire.TypeTruth)
 	bad.send(wire.TypePing, "", wire.Ping{})
