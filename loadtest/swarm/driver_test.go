@@ -106,6 +106,19 @@ func TestDriverIgnoresOldNewsAndKnowsALie(t *testing.T) {
 	}
 }
 
+// Two offers at once are one too many; one whose time is over is none, whether or not anybody said so.
+func TestDriverKnowsTwoOffersAtOnce(t *testing.T) {
+	now := time.Now()
+	for after, charged := range map[time.Duration]int{19 * time.Second: 1, 20 * time.Second: 0} {
+		d := idleDriver(t)
+		d.frame(wire.Offer{Trip: "t1", Offer: "t1/1", WaitS: 20}, now)
+		d.frame(wire.Offer{Trip: "t2", Offer: "t2/1", WaitS: 20}, now.Add(after))
+		if got := d.charged(); len(got) != charged {
+			t.Errorf("a second offer after %v: charged %v, want %d", after, got, charged)
+		}
+	}
+}
+
 func TestRiderKeepsTheNewestVersion(t *testing.T) {
 	r := idleDriver(t).swarm.riders[0]
 	r.rides["t1"] = &ride{order: order{trip: "t1"}, answered: true}
