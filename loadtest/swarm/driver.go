@@ -26,11 +26,8 @@ type driver struct {
 	offer   *wire.Offer // live and not turned down
 	// unlisted: the server has said that no offer is live; his answer is on its way.
 	unlisted bool
-	// offerEnds is when the time to answer is over, by what he was told. The word of that may be lost
-	// with the writer; a truth would say it, too, but the next offer may come before.
-	offerEnds time.Time
-	last      string // id of the last offer seen, for repeats
-	job       *job
+	last     string // id of the last offer seen, for repeats
+	job      *job
 	// known is the newest version of the last trips he was told of, newest last.
 	known []knownTrip
 
@@ -161,12 +158,12 @@ func (d *driver) asked(o wire.Offer, at time.Time) {
 	d.swarm.tally.count(offers)
 	d.swarm.witness.offer(o, at)
 	switch {
-	case d.offer != nil && !d.unlisted && at.Before(d.offerEnds): // one whose time is over has ended, told or not
+	case d.offer != nil && !d.unlisted:
 		d.swarm.witness.violation(TwoTrips, o.Trip, fmt.Sprintf("%s was asked under %s while he was asked under %s", d.party.ID, o.Offer, d.offer.Offer))
 	case d.job != nil && !d.job.leaving:
 		d.swarm.witness.violation(TwoTrips, o.Trip, fmt.Sprintf("%s was asked under %s while he had %s", d.party.ID, o.Offer, d.job.trip))
 	}
-	d.offer, d.unlisted, d.offerEnds = &o, false, at.Add(time.Duration(o.WaitS*float64(time.Second)))
+	d.offer, d.unlisted = &o, false
 	u := d.rng.Float64()
 	think := d.rules.ThinkSeconds.DrawSeconds(d.rng)
 	switch {
