@@ -349,22 +349,29 @@ func (w *world) judge(t *testing.T, all []*person, trips int) {
 }
 
 // sees compares a person's picture with that of a client that has just come and knows
-// nothing.
+// nothing. What his last command did may be told a moment after its answer.
 func (w *world) sees(t *testing.T, p *person) {
 	t.Helper()
-	mine := p.Picture()
 	cfg := w.config(p.who, 99)
 	cfg.Plain, cfg.IDs = true, "fresh"
 	fresh := meet(t, p.who, cfg, nil)
 	until(t, patience, "a fresh look", func() bool { picture := fresh.Picture(); return picture.Fresh })
-	theirs := fresh.Picture()
-	for _, picture := range []*client.Picture{&mine, &theirs} {
-		for i := range picture.Trips {
-			trip := &picture.Trips[i]
-			trip.Position, trip.Receipt = nil, "" // the one is of the moment, the other sealed anew
+	theirs := settled(fresh)
+	mine := settled(p)
+	for end := time.Now().Add(patience); !reflect.DeepEqual(mine, theirs); mine = settled(p) {
+		if pause(50 * time.Millisecond); time.Now().After(end) {
+			t.Errorf("%s sees %+v\nand the server says %+v", p.who, mine, theirs)
+			return
 		}
 	}
-	if !reflect.DeepEqual(mine.Trips, theirs.Trips) {
-		t.Errorf("%s sees %+v\nand the server says %+v", p.who, mine.Trips, theirs.Trips)
+}
+
+// settled are the trips in a person's picture, without what differs between two looks at the
+// same trip: the position is of the moment, the receipt sealed anew.
+func settled(p *person) []wire.Trip {
+	trips := p.Picture().Trips
+	for i := range trips {
+		trips[i].Position, trips[i].Receipt = nil, ""
 	}
+	return trips
 }
