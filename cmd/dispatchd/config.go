@@ -135,6 +135,7 @@ type limitFlags struct {
 	Handshakes     int           `default:"2000" help:"Upgrades a second that are let in, in the long run. Beyond, they are answered with 503 and a time to come again, each its own."`
 	HandshakeBurst int           `default:"4000" help:"Upgrades that are let in at once."`
 	Greeting       int           `default:"10000" help:"Connections that have not said hello yet; beyond, upgrades are answered with 503."`
+	Doorstep       int           `default:"8192" help:"Sockets that are no WebSockets yet: in the TLS handshake, sending a header, fetching the page. Beyond, the one with which nothing has happened for the longest is closed. 64 to 1000000."`
 	FramesPerSec   int           `default:"20" help:"Frames a second a connection may send in the long run."`
 	FrameBurst     int           `default:"60" help:"Frames a connection may send at once."`
 	PingEvery      time.Duration `default:"25s" help:"How long nothing may be heard of a client with an open trip, or of an operator, before it is pinged. It holds for everybody at first."`
@@ -186,6 +187,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if !(c.DemoSpeed >= 1 && c.DemoSpeed <= 600) {
 		errs = append(errs, fmt.Errorf("--demo-speed is %v: want 1 to 600", c.DemoSpeed))
+	}
+	if c.Limits.Doorstep < 64 || c.Limits.Doorstep > 1_000_000 {
+		errs = append(errs, fmt.Errorf("--doorstep is %d: want 64 to 1000000", c.Limits.Doorstep))
 	}
 	if c.Rules.SnapshotEvery < 100 || c.Rules.SnapshotEvery > 1_000_000 {
 		errs = append(errs, fmt.Errorf("--snapshot-every is %d: want 100 to 1000000", c.Rules.SnapshotEvery))

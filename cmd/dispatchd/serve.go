@@ -198,6 +198,7 @@ func (s *server) buildHTTP(ctx context.Context) error {
 		public = tls.NewListener(public, s.cert.config())
 	}
 	s.public = newHTTPServer(public, publicRoutes(s.hub, s.hub.Tickets(), page, s.ready), s.log)
+	s.public.server.ConnState = newDoorstep(s.cfg.Limits.Doorstep, s.registry).changed
 	private, err := net.Listen("tcp", s.cfg.PrivateListen)
 	if err != nil {
 		return fmt.Errorf("private side: %w", err)
