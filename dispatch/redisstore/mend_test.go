@@ -242,7 +242,12 @@ func TestTailLostInFailover(t *testing.T) {
 	id := newArea()
 	a := h.writer(t, id)
 	appendFacts(t, a, "one", 0, 3)
-	wantJournal(t, harness{store: open(t, Config{Mode: "redis://" + set.Data[2].Addr, AllowUnsafe: true})}, id, nil, 0, 3)
+	third := open(t, Config{Mode: "redis://" + set.Data[2].Addr, AllowUnsafe: true})
+	eventually(t, "Data[2] has them too", func() bool { // an append waits for one replica, either
+		found, err := third.Area(id).Head(t.Context())
+		return err == nil && found.Seq == 3
+	})
+	wantJournal(t, harness{store: third}, id, nil, 0, 3)
 
 	// Data[2] is made a master too early; Data[1] still follows, so the writer goes on.
 	do := func(words ...any) {

@@ -119,7 +119,7 @@ func TestGivenThatNeverCame(t *testing.T) {
 func TestGivenThatRefuses(t *testing.T) {
 	g := startGiven(t, "--requirepass", "right")
 	for _, url := range []string{g.url(), "redis://:wrong@" + g.addr, "redis://:right@" + g.addr + "/99"} {
-		_, err := Open(t.Context(), Config{Mode: url, Node: "node-a", Log: quiet()})
+		_, err := Open(t.Context(), Config{Mode: url, Node: "node-a", Log: quiet(), patience: unhurried})
 		if err == nil || strings.Contains(err.Error(), "wrong") && !strings.Contains(err.Error(), "WRONGPASS") {
 			t.Errorf("%s: error is %v", url, err)
 		}
@@ -145,7 +145,7 @@ func TestUnsafeSettings(t *testing.T) {
 	} {
 		g := startGiven(t, c.args...)
 		safe := len(c.says) == 0
-		s, err := Open(t.Context(), Config{Mode: g.url(), Node: "node-a", Log: quiet()})
+		s, err := Open(t.Context(), Config{Mode: g.url(), Node: "node-a", Log: quiet(), patience: unhurried})
 		if err == nil {
 			s.Close()
 		}

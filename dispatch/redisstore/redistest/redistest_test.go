@@ -93,7 +93,7 @@ func TestReplicasFollowOverTLS(t *testing.T) {
 	}
 	client := s.Data[0].Client()
 	defer client.Close()
-	if n, err := client.Wait(t.Context(), 2, time.Second).Result(); n != 2 || err != nil {
+	if n, err := client.Wait(t.Context(), 2, answerWait/2).Result(); n != 2 || err != nil {
 		t.Errorf("%d replicas have it, %v", n, err)
 	}
 	if got := len(s.Replicas(t.Context())); got != 2 || s.Master(t.Context()) != s.Data[0] {
