@@ -201,12 +201,12 @@ func TestSlowHeaders(t *testing.T) {
 	defer side.server.Close()
 	patient, patientAddr := startSide(t, nil, http.NotFoundHandler())
 	defer patient.server.Close()
+	begin := time.Now() // before the server can begin to count
 	slow, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer slow.Close()
-	begin := time.Now()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := slow.Read(make([]byte, 1)) // nothing is answered before the request is whole
