@@ -55,6 +55,8 @@ type conn struct {
 	place int   // guarded by its roster shard
 	older *conn // guarded by its directory shard
 
+	settled atomic.Uint64 // the newest doubt of its area, see Hub.Doubt, that a truth has settled
+
 	pulse pulse
 	lanes lanes
 	early early // see there
@@ -223,10 +225,26 @@ func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
 		c.hub.metrics.drop(dropUnasked) // another connection of the party was let in, this one may not be
 		return
 	}
+	doubt := c.hub.doubts.of(area)
+	if _, ok := body.(dispatch.OfferTold); ok && c.early.judged.Load() && c.settled.Load() != doubt {
+		c.hub.metrics.drop(dropEarly)
+		c.sayHelloAgain()
+		return
+	}
 	out := c.lanes.tell(area, body, &c.hub.cfg, c.beats)
 	c.queued(out)
 	if _, ok := body.(dispatch.Truth); ok && out.dropped != dropUnasked && out.dropped != dropEnding {
+		c.settled.Store(doubt)
 		c.letIn()
+	}
+}
+
+// sayHelloAgain asks for the present truth at once. It does not block.
+func (c *conn) sayHelloAgain() {
+	if c.lanes.renew() {
+		p := c.party.Load()
+		_ = c.sayHello(p) // refused: the sweeper asks again
+		c.hub.sayGone(p)  // in case it has ended meanwhile
 	}
 }
 

@@ -31,6 +31,7 @@ type Hub struct {
 	directory *directory
 	sweeper   *sweeper
 	refreshes refreshes
+	doubts    doubts
 	sealer    sealer
 	lookers   lookers
 	tickets   tickets
@@ -99,6 +100,7 @@ func NewHub(cfg Config) (*Hub, error) {
 		started:   time.Now(),
 		directory: newDirectory(),
 		refreshes: newRefreshes(),
+		doubts:    newDoubts(),
 		closed:    cfg.Closed,
 	}
 	h.sealer.use(cfg.Receipts)

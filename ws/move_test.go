@@ -79,6 +79,23 @@ func TestDriverIsLent(t *testing.T) {
 	}
 }
 
+// A driver who has come to an area that has been doubted is told its truth before he is asked
+// for a trip there.
+func TestOfferWhereHeHasCome(t *testing.T) {
+	w, there := newTwoAreas(t)
+	w.hub.Doubt(leishan)
+	w.hub.Doubt(kaili)
+	p := w.connect(driver1)
+	there.set(func(a *fakeArea) { a.mute = true })
+	w.area.tell(driver1, elsewhere(kaili))
+	there.tell(driver1, offerOf("t1"))
+	p.quiet()
+	there.tell(driver1, dispatch.Truth{At: 7})
+	p.want(wire.TypeTruth)
+	there.tell(driver1, offerOf("t2"))
+	p.want(wire.TypeOffer)
+}
+
 // What he had asked the old area is still answered; nothing else of it is told.
 func TestAnswerFromWhereHeWas(t *testing.T) {
 	w, there := newTwoAreas(t)

@@ -18,9 +18,43 @@ const (
 // Refresh asks for the present truth of every connection of an area again, at random
 // within a second and a half: the area has got another writer, or notices may have been
 // missed. Until the truth comes it is asked for again and again, and notices go on
-// being told. Refreshing what is being refreshed does nothing more. It only takes a
-// note, and may be called from any goroutine.
-func (h *Hub) Refresh(area geo.AreaID) { h.refreshes.ask(area) }
+// being told, but for offers: see [Hub.Doubt]. Refreshing what is being refreshed does
+// nothing more. It only takes a note, and may be called from any goroutine.
+func (h *Hub) Refresh(area geo.AreaID) {
+	h.Doubt(area)
+	h.refreshes.ask(area)
+}
+
+// Doubt says that parties of an area may have missed something that was to be told before
+// now. Most of what follows is good all the same, but nobody may be asked for a trip who
+// has not heard that he is no longer asked for the last one. So an offer that comes to a
+// connection before a truth is not told, and the truth, which has it, is asked for at
+// once. It may be called from any goroutine.
+func (h *Hub) Doubt(area geo.AreaID) { h.doubts.begin(area) }
+
+// doubts numbers what has been doubted, over all areas: so a driver who is taken to
+// another area counts as one who has not had its truth.
+type doubts struct {
+	mu     sync.Mutex // guards the following fields
+	count  uint64
+	newest map[geo.AreaID]uint64
+}
+
+func newDoubts() doubts { return doubts{newest: map[geo.AreaID]uint64{}} }
+
+func (d *doubts) begin(area geo.AreaID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.count++
+	d.newest[area] = d.count
+}
+
+// of is the newest doubt about an area; 0: there was none.
+func (d *doubts) of(area geo.AreaID) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.newest[area]
+}
 
 // refreshes is which areas are to be refreshed. There are never more than the hub
 // has tellers.

@@ -19,6 +19,10 @@ func (w *world) crowd(n int) []*phone {
 	return phones
 }
 
+func offerOf(trip dispatch.TripID) dispatch.OfferTold {
+	return dispatch.OfferTold{Offer: dispatch.OfferView{ID: dispatch.OfferID(trip + "/1"), Trip: trip}}
+}
+
 // Every phone of the area is asked for once, not all at once, and gets its truth.
 func TestRefresh(t *testing.T) {
 	inFakeTime(t, func(w *world) {
@@ -101,6 +105,56 @@ func TestRefreshBeforeTheFirstTruth(t *testing.T) {
 		w.area.tell(passenger, dispatch.Truth{At: 7})
 		p.want(wire.TypeTruth)
 	})
+}
+
+// Who may not have been told the end of an offer is told the next one by a truth, which is
+// asked for at once and until it comes. Whatever else happens is told.
+func TestOfferInDoubt(t *testing.T) {
+	for name, doubt := range map[string]func(*Hub){
+		"doubted":   func(h *Hub) { h.Doubt(leishan) },
+		"refreshed": func(h *Hub) { h.Refresh(leishan) }, // whose own question comes later
+	} {
+		t.Run(name, func(t *testing.T) {
+			inFakeTime(t, func(w *world) {
+				p := w.connect(driver1)
+				w.hub.Doubt("elsewhere")
+				w.area.tell(driver1, offerOf("t1"))
+				p.want(wire.TypeOffer)
+				w.area.set(func(a *fakeArea) { a.mute = true })
+				doubt(w.hub)
+				before := count[dispatch.Hello](w.area)
+				w.area.tell(driver1, dispatch.DutyTold{})
+				p.want(wire.TypeDuty)
+				w.area.tell(driver1, offerOf("t2"))
+				p.quiet()
+				if got := count[dispatch.Hello](w.area) - before; got != 1 {
+					t.Errorf("the truth was asked for %d times", got)
+				}
+				later(10 * time.Second)
+				if got := count[dispatch.Hello](w.area) - before; got < 3 {
+					t.Errorf("the truth was asked for %d times in ten seconds", got)
+				}
+				offer := offerOf("t2").Offer
+				w.area.tell(driver1, dispatch.Truth{Offer: &offer})
+				if got := p.want(wire.TypeTruth).Body.(wire.Truth).Offer; got == nil || got.Trip != "t2" {
+					t.Errorf("the truth has the offer %+v", got)
+				}
+				w.area.tell(driver1, offerOf("t3"))
+				p.want(wire.TypeOffer)
+			})
+		})
+	}
+}
+
+// A truth that was not asked for is not told, and settles nothing.
+func TestUnaskedTruthSettlesNothing(t *testing.T) {
+	w := newWorld(t)
+	p := w.connect(driver1)
+	w.hub.Doubt(leishan)
+	w.area.tell(driver1, dispatch.Truth{At: 9}) // nobody has asked for it
+	w.area.set(func(a *fakeArea) { a.mute = true })
+	w.area.tell(driver1, offerOf("t1"))
+	p.quiet()
 }
 
 // What waits in the newest-wins lane is older than a truth that comes.

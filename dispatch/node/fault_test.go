@@ -280,3 +280,52 @@ func TestGoneAndBack(t *testing.T) {
 		w.until("it is forgotten with its server", func() bool { return one.area(area).presence.size.Load() == 0 })
 	})
 }
+
+// TestLostEnd: a driver who has not been told the end of an offer is told the truth before he
+// is asked for another trip, however late the truth that all are told after a gap or a
+// take-over comes to him.
+func TestLostEnd(t *testing.T) {
+	for name, lose := range map[string]func(w *world, writer *server, driver, rider phone){
+		"on its way": func(w *world, _ *server, driver, rider phone) {
+			w.steal(driver.s)
+			rider.cancel("t1")
+		},
+		"with its writer": func(w *world, writer *server, driver, rider phone) {
+			w.steal(driver.s)
+			rider.cancel("t1")
+			writer.die()
+			w.until("the next writes", func() bool { return rider.area.local.Load() != nil })
+		},
+		"because the next writer does not know where he is": func(w *world, writer *server, driver, rider phone) {
+			writer.die()
+			w.until("the next writes", func() bool { return rider.area.local.Load() != nil })
+			rider.cancel("t1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 3, func(w *world) {
+				writer, next, other := w.start("a", "1"), w.start("b", "1"), w.start("c", "1")
+				w.spread(writer, next, other)
+				w.until("the first has a share", func() bool { return len(writer.written()) == 1 }) // for a moment the others may have two each
+				area := writer.written()[0]
+				if place(writer.node.ids, []string{"b", "c"})[area] == "c" {
+					next, other = other, next
+				}
+				driver, rider := other.connect(area, dispatch.RoleDriver, "d1"), next.connect(area, dispatch.RolePassenger, "p1")
+				driver.duty(26)
+				rider.ask("t1", 26.01)
+				w.until("he is asked", func() bool { return driver.asked() == "t1" })
+				w.pass(time.Second) // no letter is left that says where he is
+				other.hub.mu.Lock()
+				other.hub.deaf = true
+				other.hub.mu.Unlock()
+				lose(w, writer, driver, rider)
+				w.pass(100 * time.Millisecond)
+				w.steal(nil)
+				driver.at(26)
+				rider.ask("t2", 26.01)
+				w.until("he is asked for another", func() bool { return driver.asked() == "t2" })
+			})
+		})
+	}
+}

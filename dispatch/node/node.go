@@ -22,6 +22,9 @@ type Hub interface {
 	Teller(geo.AreaID) dispatch.Teller
 	// Refresh has the present truth asked for anew by each connection of an area.
 	Refresh(geo.AreaID)
+	// Doubt has no party of an area here asked for a trip before it has been told the
+	// truth: what it was told until now may lack something.
+	Doubt(geo.AreaID)
 }
 
 // Config is what a node is made of.

@@ -25,7 +25,7 @@ func (w *world) realServer(mode, name string) (*server, *redisstore.Store) {
 		w.t.Fatal(err)
 	}
 	s := &server{w: w, id: store.NodeID(), ended: make(chan error, 1), reg: prometheus.NewRegistry()}
-	s.hub = &fakeHub{server: s, heard: map[dispatch.Actor][]dispatch.NoticeBody{}, here: map[geo.AreaID][]dispatch.Actor{}}
+	s.hub = newFakeHub(s)
 	metrics := dispatch.NewMetrics(prometheus.NewRegistry())
 	s.node, err = New(Config{
 		ID: s.id, Name: name, Areas: w.areas, Exchange: store.Exchange(), Hub: s.hub, Now: store.Clock().Now, Log: log, Registerer: s.reg,

@@ -7,7 +7,9 @@ import (
 
 // telling passes the notices of an area on to the parties here, whichever server's
 // writer they come from, and never those of a writer after those of a later one: what a
-// phone is told does not go back. It also notices what is missing.
+// phone is told does not go back. It also notices what may be missing: what a number in
+// between was given to, or the last words of a writer when there is another. Then nobody
+// is asked for a trip before he has had the truth.
 //
 // Its methods are called with Area.telling.mu held.
 
@@ -17,7 +19,10 @@ func (a *Area) accept(epoch dispatch.Epoch) bool {
 		a.node.metrics.parcels.WithLabelValues("stale").Inc()
 		return false
 	}
-	a.telling.epoch = epoch
+	if epoch > a.telling.epoch {
+		a.telling.epoch = epoch
+		a.node.cfg.Hub.Doubt(a.id)
+	}
 	return true
 }
 
@@ -47,6 +52,9 @@ func (a *Area) tellFrom(p parcel, notices []dispatch.Notice) (gap bool) {
 	expected := another && p.begins || !another && p.number == t.next
 	gap = !expected || len(p.bodies) == 0
 	t.stream, t.next = p.epoch, p.number+1
+	if gap {
+		a.node.cfg.Hub.Doubt(a.id)
+	}
 	a.hub.Tell(notices)
 	return gap
 }

@@ -115,7 +115,7 @@ type server struct {
 func (w *world) start(name, run string) *server {
 	w.t.Helper()
 	s := &server{w: w, id: dispatch.NodeID(name + "~" + run), ended: make(chan error, 1), reg: prometheus.NewRegistry()}
-	s.hub = &fakeHub{server: s, heard: map[dispatch.Actor][]dispatch.NoticeBody{}, here: map[geo.AreaID][]dispatch.Actor{}}
+	s.hub = newFakeHub(s)
 	metrics := dispatch.NewMetrics(prometheus.NewRegistry())
 	log := slog.New(slog.DiscardHandler)
 	var err error
@@ -223,8 +223,13 @@ type fakeHub struct {
 	mu        sync.Mutex // guards the following fields
 	heard     map[dispatch.Actor][]dispatch.NoticeBody
 	here      map[geo.AreaID][]dispatch.Actor
+	doubted   map[dispatch.Actor]bool // have had no truth since the last Doubt
 	refreshed int
 	deaf      bool // does not do what Refresh asks for
+}
+
+func newFakeHub(s *server) *fakeHub {
+	return &fakeHub{server: s, heard: map[dispatch.Actor][]dispatch.NoticeBody{}, here: map[geo.AreaID][]dispatch.Actor{}, doubted: map[dispatch.Actor]bool{}}
 }
 
 func (h *fakeHub) Teller(area geo.AreaID) dispatch.Teller { return hubTeller{h, area} }
@@ -235,12 +240,37 @@ type hubTeller struct {
 }
 
 func (t hubTeller) Tell(notices []dispatch.Notice) {
-	t.hub.mu.Lock()
-	defer t.hub.mu.Unlock()
 	for _, n := range notices {
-		if slices.Contains(t.hub.here[t.area], n.To) {
-			t.hub.heard[n.To] = append(t.hub.heard[n.To], n.Body)
+		if !t.hub.tell(t.area, n) {
+			_ = t.hub.server.area(t.area).Submit(dispatch.Hello{By: n.To})
 		}
+	}
+}
+
+// tell returns false when who is to be asked for a trip must be told the truth first.
+func (h *fakeHub) tell(area geo.AreaID, n dispatch.Notice) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Contains(h.here[area], n.To) {
+		return true
+	}
+	switch n.Body.(type) {
+	case dispatch.Truth:
+		delete(h.doubted, n.To)
+	case dispatch.OfferTold:
+		if h.doubted[n.To] {
+			return false
+		}
+	}
+	h.heard[n.To] = append(h.heard[n.To], n.Body)
+	return true
+}
+
+func (h *fakeHub) Doubt(area geo.AreaID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, who := range h.here[area] {
+		h.doubted[who] = true
 	}
 }
 
@@ -350,6 +380,36 @@ func (p phone) accept(trip dispatch.TripID) {
 	offer := hears(p, "an offer", func(o dispatch.OfferTold) bool { return o.Offer.Trip == trip })
 	id := dispatch.CommandID("accept-" + trip)
 	p.do(dispatch.Accept{Command: dispatch.Command{By: p.who, ID: id}, Trip: trip, Offer: offer.Offer.ID})
+	p.done(id)
+}
+
+// asked is the trip that a driver is asked for, by what he has heard; nobody may be asked for
+// a trip while he is asked for another.
+func (p phone) asked() (trip dispatch.TripID) {
+	for _, body := range p.all() {
+		switch b := body.(type) {
+		case dispatch.Truth:
+			trip = ""
+			if b.Offer != nil {
+				trip = b.Offer.Trip
+			}
+		case dispatch.OfferTold:
+			if trip != "" {
+				p.s.w.t.Fatalf("%s is asked for %s while he is asked for %s", p.who, b.Offer.Trip, trip)
+			}
+			trip = b.Offer.Trip
+		case dispatch.OfferGone:
+			trip = ""
+		}
+	}
+	return trip
+}
+
+// cancel calls a trip off.
+func (p phone) cancel(trip dispatch.TripID) {
+	p.s.w.t.Helper()
+	id := dispatch.CommandID("cancel-" + trip)
+	p.do(dispatch.Cancel{Command: dispatch.Command{By: p.who, ID: id}, Trip: trip})
 	p.done(id)
 }
 
