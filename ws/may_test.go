@@ -174,7 +174,7 @@ func TestEveryRoleSendsEveryType(t *testing.T) {
 					t.Errorf("%s by a %s did not reach the area once", kind, who.Role)
 				}
 			}
-			p.hangUp()
+			w.leave(p)
 		}
 	}
 }

@@ -154,7 +154,7 @@ func TestDeedsGoWhereTheTripIs(t *testing.T) {
 	w.area.tell(driver1, moved)
 	p.want(wire.TypeTruth)
 	report(p)
-	p.hangUp()
+	w.leave(p)
 
 	w.area.set(func(a *fakeArea) { a.before = []dispatch.NoticeBody{moved} })
 	again := w.dial(w.token(driver1))

@@ -48,7 +48,7 @@ func TestBadFramesAreRefused(t *testing.T) {
 		if len(w.area.got()) != inputs || len(w.area.gotFixes()) != 0 {
 			t.Errorf("%s: it reached the area", name)
 		}
-		p.hangUp()
+		w.leave(p)
 	}
 }
 
@@ -169,6 +169,7 @@ func TestTooManyMalformed(t *testing.T) {
 	p.until(wire.TypePong)
 	p.raw(`{"t":"fly","b":{}}`)
 	p.wantClose(wire.CloseProtocol)
+	w.leave(p)
 	// A sensor that loses its mind is not the program's fault.
 	q := w.connect(driver1)
 	for range w.hub.cfg.MaxMalformed + 5 {
@@ -273,7 +274,7 @@ func testPhoneClocks(w *world) {
 		if fix := w.area.gotFixes()[seen+1]; fix.At < fix.Received.Add(15*time.Second) || fix.At > fix.Received.Add(25*time.Second) {
 			t.Errorf("a clock %v off: a position 20 s from the future is %v ahead", off, fix.At.Sub(fix.Received))
 		}
-		p.hangUp()
+		w.leave(p)
 	}
 }
 

@@ -332,6 +332,14 @@ func (p *phone) hello() wire.Welcome {
 	return welcome
 }
 
+// leave hangs up the only phone, and waits until the hub has let it go. A party that is back before
+// is asked for twice, see [Hub.sayGone], and may be told two truths.
+func (w *world) leave(p *phone) {
+	w.t.Helper()
+	p.hangUp()
+	w.eventually("nobody is left", func() bool { return w.live() == 0 })
+}
+
 // eventually waits until cond holds.
 func (w *world) eventually(what string, cond func() bool) {
 	w.t.Helper()
