@@ -98,7 +98,7 @@ func (g *guide) ask(ctx context.Context) (master string, err error) {
 
 // askAll asks every Sentinel at once and returns the newest answer, and whether all answered.
 func (g *guide) askAll(ctx context.Context) (best answer, all bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	ctx, cancel := context.WithTimeout(ctx, askWait+g.target.patience)
 	defer cancel()
 	answers := make(chan answer, len(g.sentinels))
 	for _, s := range g.sentinels {
