@@ -17,12 +17,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"cuntong/bubble"
 	"cuntong/dispatch"
 )
 
@@ -392,7 +392,7 @@ func (b *syncBuffer) String() string {
 // The bubble has no network: nothing is sent, and what waits is looked at.
 func TestWhatWaitsIsBounded(t *testing.T) {
 	secret, _ := ParseSecret(testSecret)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h, err := New(Config{URL: "https://gateway.example.org/", Secret: secret})
 		if err != nil {
 			t.Fatal(err)

@@ -28,6 +28,8 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
+
+	"cuntong/bubble"
 )
 
 const (
@@ -396,7 +398,7 @@ func TestRotation(t *testing.T) {
 // TestUnknownKeyFlood: whatever is thrown at it, the issuer is asked at most once in ten seconds; and whoever
 // has a good token meanwhile is told to come back, not turned down.
 func TestUnknownKeyFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newProvider(t)
 		keys := testKeys()
 		p.publish(map[string]crypto.PublicKey{"k0": keys.ec.Public()})
@@ -477,7 +479,7 @@ func TestMissingKey(t *testing.T) {
 
 // TestIssuerDown: tokens are taken by the keys that are known, for a day, and again as soon as the issuer is back.
 func TestIssuerDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newProvider(t)
 		keys := testKeys()
 		p.publish(map[string]crypto.PublicKey{"k0": keys.ec.Public()})

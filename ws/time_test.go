@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"cuntong/bubble"
 	"cuntong/dispatch"
 	"cuntong/ws/wire"
 )
@@ -18,7 +19,7 @@ import (
 // inFakeTime runs a test with a hub in a bubble.
 func inFakeTime(t *testing.T, test func(*world), change ...func(*Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(newPipeWorld(t, change...)) })
+	bubble.Test(t, func(t *testing.T) { test(newPipeWorld(t, change...)) })
 }
 
 // later lets time go by, and everybody do what follows from it.

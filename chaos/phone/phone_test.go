@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"cuntong/bubble"
 	"cuntong/chaos/history"
 	"cuntong/ws/wire"
 
@@ -96,7 +96,7 @@ func TestACommandIsRepeatedUnderItsIDUntilItIsAnswered(t *testing.T) {
 
 // What is never answered stays open.
 func TestSilenceIsUnknown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		log := history.New()
 		op := log.Begin(history.Op{Client: "p1", Kind: "request"})
 		time.Sleep(time.Second)

@@ -25,6 +25,7 @@ var arrows = map[string][]string{
 	"ws/wire/pb":                    {},
 	"web":                           {},
 	"web/webtest":                   {},
+	"bubble":                        {},
 	"fault":                         {},
 	"dispatch":                      {"fault", "geo"},
 	"dispatch/redisstore":           {"dispatch", "fault", "geo"},

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"cuntong/bubble"
 	"cuntong/dispatch"
 	"cuntong/geo"
 )
@@ -56,7 +57,7 @@ var errDown = errors.New("redis is away")
 // inWorld runs a test in virtual time.
 func inWorld(t *testing.T, areas int, test func(*world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := &world{t: t, peers: map[dispatch.NodeID]dispatch.Peer{}, boxes: map[string][]dispatch.Letter{},
 			records: map[geo.AreaID]*record{}, down: map[dispatch.NodeID]bool{}, trouble: func(string) error { return nil }}
 		for i := range areas {

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"cuntong/bubble"
 	"cuntong/geo"
 	"cuntong/loadtest/plan"
 	"cuntong/ws/client"
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func inVirtualTime(t *testing.T, test func(*testing.T)) {
 	t.Helper()
 	t.Parallel()
-	synctest.Test(t, test)
+	bubble.Test(t, test)
 }
 
 func seedOf(t *testing.T) uint64 {

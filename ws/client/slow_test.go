@@ -6,9 +6,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"cuntong/bubble"
 	"cuntong/ws/wire"
 )
 
@@ -46,7 +46,7 @@ func TestSlowLinkIsWaitedFor(t *testing.T) {
 // An attempt to connect that was given too little time is followed by one with twice as
 // much, two minutes at most, until the network is another one.
 func TestAttemptsMayTakeLonger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var took []time.Duration
 		cfg := Config{Addresses: []string{"ws://x/ws"}, Role: wire.RoleDriver, Backoff: Backoff{Base: 1, Top: 1}}

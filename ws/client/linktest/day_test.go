@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"cuntong/bubble"
 	"cuntong/dispatch"
 	"cuntong/geo"
 	"cuntong/ws/client"
@@ -48,10 +48,10 @@ func TestADay(t *testing.T) {
 		seeds = []uint64{n}
 	}
 	var lit map[string]end
-	synctest.Test(t, func(t *testing.T) { lit, _ = day(t, nil) })
+	bubble.Test(t, func(t *testing.T) { lit, _ = day(t, nil) })
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint("SEED=", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				got, nights := day(t, rand.New(rand.NewPCG(seed, 7)))
 				for trip, want := range lit {
 					if !alike(got[trip], want) {

@@ -5,9 +5,9 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"cuntong/bubble"
 	"cuntong/dispatch"
 	"cuntong/geo"
 	"cuntong/ws/client"
@@ -74,7 +74,7 @@ func (f *far) carry(from, to net.Conn) {
 func TestTripsOverTenSecondsEachWay(t *testing.T) {
 	for _, name := range []string{"json", "pb", "plain"} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				lines := memlink.New(nil, nil)
 				link := far{lines: lines, way: 10 * time.Second}
 				t.Cleanup(link.carrying.Wait)

@@ -2,9 +2,9 @@ package linktest
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"cuntong/bubble"
 	"cuntong/dispatch"
 	"cuntong/geo"
 	"cuntong/ws/client"
@@ -15,7 +15,7 @@ import (
 // inVirtualTime gives a test a world whose links are pipes, in a bubble.
 func inVirtualTime(t *testing.T, test func(*testing.T, *world, *memlink.Listener)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		lines := memlink.New(nil, nil)
 		test(t, newWorld(t, lines, lines.Dial, dispatch.DefaultRules()), lines)
 	})
