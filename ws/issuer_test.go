@@ -113,12 +113,6 @@ func (p *provider) judge(change ...func(*IssuerConfig)) *Issuer {
 	return i
 }
 
-// ticker is a clock for waiting that tests turn.
-type ticker struct{ ms atomic.Int64 }
-
-func (c *ticker) now() time.Time          { return time.UnixMilli(1_000_000_000 + c.ms.Load()) }
-func (c *ticker) pass(span time.Duration) { c.ms.Add(span.Milliseconds()) }
-
 // signed makes a token as the provider does.
 func signed(t testing.TB, kid string, key any, change func(claims jwt.MapClaims, header map[string]any)) string {
 	t.Helper()
@@ -354,10 +348,14 @@ func TestEither(t *testing.T) {
 // TestRotation: whoever shows a token by a new key is let in, however many come at once, and
 // whoever has one by the old key as long as that is published.
 func TestRotation(t *testing.T) {
-	keys := testKeys()
-	p, clock := newProvider(t), &ticker{}
+	synctest.Test(t, testRotation)
+}
+
+func testRotation(t *testing.T) {
+	keys, p := testKeys(), newProvider(t)
 	p.publish(map[string]crypto.PublicKey{"k0": keys.ec.Public()})
-	i := p.issuer(func(c *IssuerConfig) { c.now = clock.now })
+	i := p.judge(func(c *IssuerConfig) { c.Client = &http.Client{Transport: p} })
+	synctest.Wait() // the fetch that nobody asked for
 	if _, err := i.Authenticate(signed(t, "k0", keys.ec, nil), tokenTime); err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +368,7 @@ func TestRotation(t *testing.T) {
 		}
 		was, is := fmt.Sprint("k", turn), fmt.Sprint("k", turn+1)
 		p.publish(map[string]crypto.PublicKey{was: old.Public(), is: fresh.Public()})
-		clock.pass(fetchPause)
+		time.Sleep(fetchPause)
 		before := p.fetches.Load()
 		tokens := []string{signed(t, was, old, nil), signed(t, is, fresh, nil)}
 		var failed atomic.Int64
@@ -387,7 +385,7 @@ func TestRotation(t *testing.T) {
 			t.Errorf("turn %d: %d good tokens turned down, %d fetches", turn, failed.Load(), p.fetches.Load()-before)
 		}
 	}
-	clock.pass(fetchPause)
+	time.Sleep(fetchPause)
 	p.publish(map[string]crypto.PublicKey{"k9": fresh.Public()})
 	_, _ = i.Authenticate(signed(t, "k9", fresh, nil), tokenTime)
 	if _, err := i.Authenticate(signed(t, "k5", fresh, nil), tokenTime); err == nil {
@@ -455,26 +453,28 @@ func TestUnknownKeyFlood(t *testing.T) {
 
 // TestMissingKey: a name that the issuer does not have is turned down, at once the second time.
 func TestMissingKey(t *testing.T) {
-	keys := testKeys()
-	p, clock := newProvider(t), &ticker{}
-	p.publish(map[string]crypto.PublicKey{"k0": keys.ec.Public()})
-	i := p.issuer(func(c *IssuerConfig) { c.now = clock.now })
-	if _, err := i.Authenticate(signed(t, "k0", keys.ec, nil), tokenTime); err != nil {
-		t.Fatal(err)
-	}
-	token := signed(t, "other", keys.ec, nil)
-	if _, err := i.Authenticate(token, tokenTime); reasonOf(err) != AuthLater {
-		t.Errorf("within the pause: %v", err)
-	}
-	clock.pass(fetchPause)
-	for range 3 {
-		if _, err := i.Authenticate(token, tokenTime); reasonOf(err) != AuthSignature {
-			t.Errorf("after the pause: %v", err)
+	synctest.Test(t, func(t *testing.T) {
+		keys, p := testKeys(), newProvider(t)
+		p.publish(map[string]crypto.PublicKey{"k0": keys.ec.Public()})
+		i := p.judge(func(c *IssuerConfig) { c.Client = &http.Client{Transport: p} })
+		synctest.Wait() // the fetch that nobody asked for
+		if _, err := i.Authenticate(signed(t, "k0", keys.ec, nil), tokenTime); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if n := p.fetches.Load(); n != 2 {
-		t.Errorf("%d fetches, want 2", n)
-	}
+		token := signed(t, "other", keys.ec, nil)
+		if _, err := i.Authenticate(token, tokenTime); reasonOf(err) != AuthLater {
+			t.Errorf("within the pause: %v", err)
+		}
+		time.Sleep(fetchPause)
+		for range 3 {
+			if _, err := i.Authenticate(token, tokenTime); reasonOf(err) != AuthSignature {
+				t.Errorf("after the pause: %v", err)
+			}
+		}
+		if n := p.fetches.Load(); n != 2 {
+			t.Errorf("%d fetches, want 2", n)
+		}
+	})
 }
 
 // TestIssuerDown: tokens are taken by the keys that are known, for a day, and again as soon as the issuer is back.

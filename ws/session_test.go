@@ -86,10 +86,9 @@ func TestRenewNeverShortens(t *testing.T) {
 
 // TestRenewByTheIssuer: a provider's tokens renew, and a key that cannot be had at present is no refusal for good.
 func TestRenewByTheIssuer(t *testing.T) {
-	keys := testKeys()
-	pr, clock := newProvider(t), &ticker{}
+	keys, pr := testKeys(), newProvider(t)
 	pr.publish(map[string]crypto.PublicKey{"e": keys.ec.Public()})
-	issuer := pr.issuer(func(c *IssuerConfig) { c.now = clock.now })
+	issuer := pr.issuer(func(c *IssuerConfig) { c.now = func() time.Time { return tokenTime } }) // the pause between two fetches does not end
 	w := newWorld(t, func(c *Config) { c.Auth, c.Receipts = issuer, Keys{testKey(t, "a")} })
 	token := func(kid string) string {
 		return signed(t, kid, keys.ec, func(c jwt.MapClaims, _ map[string]any) {
