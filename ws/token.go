@@ -107,7 +107,7 @@ type Claims struct {
 	// Vehicle is what a driver drives; zero for anybody else.
 	Vehicle dispatch.Vehicle
 	// Expires is when the token ends, and Issued when it was made (zero: it does not say).
-	// Set by [Verify]; [Mint] takes a time to live.
+	// Set when a token is verified; [Mint] takes a time to live.
 	Expires time.Time
 	Issued  time.Time
 }
@@ -210,11 +210,7 @@ func mintAt(key Key, c Claims, now time.Time, ttl time.Duration) (string, error)
 	return token, nil
 }
 
-// Verify checks a token at this moment and returns what it says. The error is an [*AuthError].
-func Verify(key Key, token string) (Claims, error) {
-	return verifyAt([]Key{key}, token, time.Now())
-}
-
+// verifyAt checks a token at that moment and returns what it says. The error is an [*AuthError].
 func verifyAt(keys []Key, token string, now time.Time) (Claims, error) {
 	switch {
 	case token == "":
