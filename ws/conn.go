@@ -221,15 +221,20 @@ func (c *conn) put(body any, re string) {
 
 // tell queues a notice of an area. It is called by the engine and must not block.
 func (c *conn) tell(area geo.AreaID, body dispatch.NoticeBody) {
-	if t, ok := body.(dispatch.Truth); ok && t.For != "" && t.For != c.session() {
-		c.hub.metrics.drop(dropUnasked) // another connection of the party was let in, this one may not be
-		return
-	}
-	doubt := c.hub.doubts.of(area)
-	if _, ok := body.(dispatch.OfferTold); ok && c.early.judged.Load() && c.settled.Load() != doubt {
-		c.hub.metrics.drop(dropEarly)
-		c.sayHelloAgain()
-		return
+	var doubt uint64
+	switch b := body.(type) {
+	case dispatch.Truth:
+		if b.For != "" && b.For != c.session() {
+			c.hub.metrics.drop(dropUnasked) // another connection of the party was let in, this one may not be
+			return
+		}
+		doubt = c.hub.doubts.of(area) // what is doubted after this it does not settle
+	case dispatch.OfferTold:
+		if c.early.judged.Load() && c.settled.Load() != c.hub.doubts.of(area) {
+			c.hub.metrics.drop(dropEarly)
+			c.sayHelloAgain()
+			return
+		}
 	}
 	out := c.lanes.tell(area, body, &c.hub.cfg, c.beats)
 	c.queued(out)

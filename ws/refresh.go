@@ -35,7 +35,7 @@ func (h *Hub) Doubt(area geo.AreaID) { h.doubts.begin(area) }
 // doubts numbers what has been doubted, over all areas: so a driver who is taken to
 // another area counts as one who has not had its truth.
 type doubts struct {
-	mu     sync.Mutex // guards the following fields
+	mu     sync.RWMutex // guards the following fields
 	count  uint64
 	newest map[geo.AreaID]uint64
 }
@@ -51,8 +51,8 @@ func (d *doubts) begin(area geo.AreaID) {
 
 // of is the newest doubt about an area; 0: there was none.
 func (d *doubts) of(area geo.AreaID) uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	return d.newest[area]
 }
 
