@@ -109,6 +109,21 @@ func TestURL(t *testing.T) {
 	}
 }
 
+// A port belongs to its server also while that does not listen.
+func TestNoAddressIsGivenTwice(t *testing.T) {
+	given := map[string]bool{}
+	for range 2000 {
+		addr, err := FreeAddr("127.0.0.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given[addr] {
+			t.Fatalf("%s was given before", addr)
+		}
+		given[addr] = true
+	}
+}
+
 func TestSentinelsMakeAnotherMaster(t *testing.T) {
 	s := begin(t, func(ctx context.Context) (*Set, error) { return Sentinels(ctx, Options{SentinelPassword: "watch"}) })
 	old := s.Master(t.Context())

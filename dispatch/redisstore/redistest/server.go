@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
@@ -264,8 +265,16 @@ const (
 	portTries = 200
 )
 
-// FreeAddr returns an address on a host of this machine that nobody listens on, and that
-// the kernel gives to no client: a server that a test ends and starts again finds it free.
+// firstTry and tries let a process take every port once: one that it was given may be without
+// its server, not yet started or ended for a while. Another process begins elsewhere.
+var (
+	firstTry = rand.IntN(lastPort - firstPort)
+	tries    atomic.Int64
+)
+
+// FreeAddr returns an address on a host of this machine that nobody listens on, that
+// the kernel gives to no client, and that this process has not returned before: a server
+// that a test ends and starts again finds it free.
 func FreeAddr(host string) (string, error) {
 	port, err := freePort(host)
 	return net.JoinHostPort(host, strconv.Itoa(port)), err
@@ -275,7 +284,7 @@ func FreeAddr(host string) (string, error) {
 // namespace cannot be tried from here; there any port will do.
 func freePort(host string) (int, error) {
 	for range portTries {
-		port := firstPort + rand.IntN(lastPort-firstPort)
+		port := firstPort + (firstTry+int(tries.Add(1)))%(lastPort-firstPort)
 		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil {
 			return port, l.Close()
