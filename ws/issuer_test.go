@@ -348,7 +348,7 @@ func TestEither(t *testing.T) {
 // TestRotation: whoever shows a token by a new key is let in, however many come at once, and
 // whoever has one by the old key as long as that is published.
 func TestRotation(t *testing.T) {
-	synctest.Test(t, testRotation)
+	bubble.Test(t, testRotation)
 }
 
 func testRotation(t *testing.T) {
@@ -453,7 +453,7 @@ func TestUnknownKeyFlood(t *testing.T) {
 
 // TestMissingKey: a name that the issuer does not have is turned down, at once the second time.
 func TestMissingKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		keys, p := testKeys(), newProvider(t)
 		p.publish(map[string]crypto.PublicKey{"k0": keys.ec.Public()})
 		i := p.judge(func(c *IssuerConfig) { c.Client = &http.Client{Transport: p} })
