@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,16 +184,36 @@ func (h *Hub) shut(area geo.AreaID, who dispatch.Actor, out dispatch.ShutOut) {
 	case dispatch.ShutSignedOut:
 		code, flush = wire.CloseSignedOut, true // behind the answer to who signed out
 	case dispatch.ShutReplaced:
+		if strings.HasPrefix(out.Except, h.boot+"-") {
+			return // which of those here is the newer the directory knows
+		}
 		code = wire.CloseReplaced
 	}
 	var room [16]*conn
 	for _, c := range h.directory.find(who, room[:0]) {
 		p := c.party.Load()
-		stays := out.Only != "" && out.Only != c.session() || out.Except == c.session() || out.Before != 0 && c.began >= out.Before
-		if (p.areaID == area || p.former == area) && !stays {
+		switch {
+		case p.areaID != area && p.former != area:
+		case !c.outlasts(out):
 			c.finish(code, flush)
+		case out.Why == dispatch.ShutReplaced:
+			// An older one at another server was heard after this one, and has missed the word
+			// that closes it. This one's hello has that told again.
+			c.lanes.renew()
 		}
 	}
+}
+
+// outlasts says whether a connection stays when others of its party are shut out.
+func (c *conn) outlasts(out dispatch.ShutOut) bool {
+	name := c.session()
+	switch {
+	case out.Only != "" && out.Only != name, out.Except == name:
+		return true
+	case out.Why == dispatch.ShutReplaced && c.began == out.Before:
+		return name > out.Except // alike at both servers, so that one of the two goes
+	}
+	return out.Before != 0 && c.began >= out.Before
 }
 
 // isStopping says that nobody is let in any more.

@@ -176,16 +176,43 @@ func TestReplacedByAnotherServer(t *testing.T) {
 	if hello.Session == "" || hello.Began == 0 {
 		t.Fatalf("the core is not told of the session: %+v", hello)
 	}
+	w.area.set(func(a *fakeArea) { a.mute = true })
 	shut := dispatch.ShutOut{Why: dispatch.ShutReplaced, Except: hello.Session, Before: hello.Began}
 	w.area.tell(driver1, shut) // his own
-	shut.Except = "elsewhere-1"
-	w.area.tell(driver1, shut) // of one that began at the same time
+	shut.Except = "!elsewhere-1"
+	w.area.tell(driver1, shut) // of one that began in the same millisecond, whose name is lower
+	shut.Except = "~elsewhere-1"
 	shut.Before--
 	w.area.tell(driver1, shut) // of an older one, late
 	p.quiet()
+	w.eventually("his hello is said again, for the older one to be told", func() bool { return count[dispatch.Hello](w.area) > 1 })
 	shut.Before = hello.Began + 1
 	w.area.tell(driver1, shut)
 	p.wantClose(wire.CloseReplaced)
+}
+
+// Of two that begin at two servers in the same millisecond one stays.
+func TestReplacedInTheSameMillisecond(t *testing.T) {
+	var worlds [2]*world
+	var phones [2]*phone
+	var hellos [2]dispatch.Hello
+	for i := range worlds {
+		worlds[i] = newWorld(t)
+		phones[i] = worlds[i].dial(worlds[i].token(driver1))
+		phones[i].hello()
+		hellos[i] = worlds[i].area.got()[0].(dispatch.Hello)
+		worlds[i].area.set(func(a *fakeArea) { a.mute = true })
+	}
+	newer := 0
+	if hellos[1].Session > hellos[0].Session {
+		newer = 1
+	}
+	for i, w := range worlds {
+		began := hellos[i].Began // as if both had begun then
+		w.area.tell(driver1, dispatch.ShutOut{Why: dispatch.ShutReplaced, Except: hellos[1-i].Session, Before: began})
+	}
+	phones[1-newer].wantClose(wire.CloseReplaced)
+	phones[newer].quiet()
 }
 
 func TestOperatorBars(t *testing.T) {
