@@ -138,6 +138,9 @@ func TestHandOver(t *testing.T) {
 	inWorld(t, 8, func(w *world) {
 		one, two := w.start("a", "1"), w.start("b", "1")
 		w.spread(one, two)
+		w.until("they have heard of each other", func() bool { // who believes that he is alone seldom looks for letters
+			return len(one.node.pulse.view.Load().known) == 2 && len(two.node.pulse.view.Load().known) == 2
+		})
 		area := two.written()[0]
 		rider := two.connect(area, dispatch.RoleAgent, "p1")
 		gone := make(chan error, 1)
