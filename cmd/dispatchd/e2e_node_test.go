@@ -100,14 +100,36 @@ func spread(t *testing.T, one, two *process) {
 // in is a token's arguments for an area.
 func in(area int, more ...string) []string { return append([]string{"--area", areaID(area)}, more...) }
 
-// driverIn puts a driver to work in an area.
+// driverIn puts a driver on duty in an area.
 func (p *process) driverIn(area int, id string) *phone {
 	p.t.Helper()
 	ph := p.dial("driver", id, in(area, "--vehicle", "minivan", "--seats", "7")...)
 	ph.say(`{"t":"duty","id":"duty","b":{"on":true}}`)
 	ph.hear("done", "re=duty")
-	ph.at(26, lonOf(area))
 	return ph
+}
+
+// moving tells every second where a driver is, as his app does, until something is heard:
+// between servers a position may be lost.
+func (ph *phone) moving(lat, lon float64, heard func(wait time.Duration) bool) {
+	ph.t.Helper()
+	for begin := time.Now(); time.Since(begin) < patience; {
+		ph.at(lat, lon)
+		if heard(time.Second) {
+			return
+		}
+	}
+	ph.t.Fatalf("%s drives in vain", ph.name)
+}
+
+// offeredAt waits for the offer of a trip at a place.
+func (ph *phone) offeredAt(lat, lon float64, trip string) (offer any) {
+	ph.t.Helper()
+	ph.moving(lat, lon, func(wait time.Duration) (ok bool) {
+		offer, ok = ph.offered(wait, trip)
+		return ok
+	})
+	return offer
 }
 
 // again says something until it is answered: a client does so while there is no writer.
@@ -151,10 +173,12 @@ func TestTwoServersOneTrip(t *testing.T) {
 	driver := one.driverIn(area, "d1")
 	rider := two.dial("passenger", "p1", in(area)...)
 	rider.ask("t1", 26.01, lonOf(area))
-	driver.accept("t1")
+	driver.take("t1", driver.offeredAt(26, lonOf(area), "t1"))
 	rider.hear("trip", "state=assigned")
-	driver.at(26.005, lonOf(area))
-	rider.hear("driver_at", "trip=t1")
+	driver.moving(26.005, lonOf(area), func(wait time.Duration) bool {
+		_, ok := rider.heard(wait, "driver_at", "trip=t1")
+		return ok
+	})
 	driver.do("arrive", "t1")
 
 	begin := time.Now()
@@ -216,13 +240,12 @@ func TestZombie(t *testing.T) {
 	driver := one.driverIn(area, "d1")
 	rider := two.dial("agent", "a1", in(area)...)
 	rider.ask("t1", 26.01, lonOf(area))
-	offer := driver.hear("offer", "trip=t1")["offer"]
+	offer := driver.offeredAt(26, lonOf(area), "t1")
 
 	two.signal(syscall.SIGSTOP)
 	rider.ask("t2", 26.02, lonOf(area)) // lies in the socket until it wakes
 	until(t, "the other writes all areas", func() bool { return len(one.writes()) == 4 })
-	driver.say(`{"t":"accept","id":"accept-t1","b":{"trip":"t1","offer":"%s"}}`, offer)
-	driver.hear("done", "re=accept-t1")
+	driver.take("t1", offer)
 	two.signal(syscall.SIGCONT)
 	rider.hearTruth("t1", "assigned")
 	rider.again2("t2", area)

@@ -238,21 +238,52 @@ func (ph *phone) say(format string, args ...any) {
 // and returns its body. A field is "path=value" within the body, or "re=id".
 func (ph *phone) hear(typ string, fields ...string) map[string]any {
 	ph.t.Helper()
-	timeout := time.After(patience)
+	body, ok := ph.heard(patience, typ, fields...)
+	if !ok {
+		ph.t.Fatalf("%s waits in vain for %s %v", ph.name, typ, fields)
+	}
+	return body
+}
+
+// heard is hear for a while.
+func (ph *phone) heard(wait time.Duration, typ string, fields ...string) (map[string]any, bool) {
+	ph.t.Helper()
+	return ph.await(wait, func(frame, body map[string]any) bool { return frame["t"] == typ && matches(frame, body, fields) })
+}
+
+// await waits for a while for a message that is wanted, and returns its body.
+func (ph *phone) await(wait time.Duration, wanted func(frame, body map[string]any) bool) (map[string]any, bool) {
+	ph.t.Helper()
+	timeout := time.After(wait)
 	for {
 		select {
 		case frame, ok := <-ph.frames:
 			if !ok {
-				ph.t.Fatalf("%s waits for %s %v; the connection has ended: %v", ph.name, typ, fields, ph.closed)
+				ph.t.Fatalf("%s: the connection has ended: %v", ph.name, ph.closed)
 			}
 			body, _ := frame["b"].(map[string]any)
-			if frame["t"] == typ && matches(frame, body, fields) {
-				return body
+			if wanted(frame, body) {
+				return body, true
 			}
 		case <-timeout:
-			ph.t.Fatalf("%s waits in vain for %s %v", ph.name, typ, fields)
+			return nil, false
 		}
 	}
+}
+
+// offered waits for a while for the offer of a trip, which is told by itself or in a truth.
+func (ph *phone) offered(wait time.Duration, trip string) (offer any, ok bool) {
+	ph.t.Helper()
+	_, ok = ph.await(wait, func(frame, body map[string]any) bool {
+		if frame["t"] == "truth" {
+			body, _ = body["offer"].(map[string]any)
+		} else if frame["t"] != "offer" {
+			return false
+		}
+		offer = body["offer"]
+		return body["trip"] == trip
+	})
+	return offer, ok
 }
 
 func matches(frame, body map[string]any, fields []string) bool {
@@ -318,7 +349,16 @@ func (ph *phone) do(command, trip string) {
 
 func (ph *phone) accept(trip string) {
 	ph.t.Helper()
-	offer := ph.hear("offer", "trip="+trip)["offer"]
+	offer, ok := ph.offered(patience, trip)
+	if !ok {
+		ph.t.Fatalf("%s waits in vain for an offer of %s", ph.name, trip)
+	}
+	ph.take(trip, offer)
+}
+
+// take accepts an offer.
+func (ph *phone) take(trip string, offer any) {
+	ph.t.Helper()
 	ph.say(`{"t":"accept","id":"accept-%s","b":{"trip":"%s","offer":"%s"}}`, trip, trip, offer)
 	ph.hear("done", "re=accept-"+trip)
 }
