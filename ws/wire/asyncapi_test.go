@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -36,8 +37,7 @@ func (o obj) MarshalYAML() (any, error) {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	for _, m := range o {
 		var key, value yaml.Node
-		key.SetString(m.key)
-		if err := value.Encode(m.value); err != nil {
+		if err := cmp.Or(key.Encode(m.key), value.Encode(m.value)); err != nil {
 			return nil, err
 		}
 		node.Content = append(node.Content, &key, &value)
@@ -79,6 +79,17 @@ func TestAsyncAPI(t *testing.T) {
 		if i >= len(want) || i >= len(got) || want[i] != got[i] {
 			t.Fatalf("%s is not what the code, the examples and the manual make from line %d on: run go test ./ws/wire -run AsyncAPI -rewrite", asyncFile, i+1)
 		}
+	}
+}
+
+// Many programs read YAML 1.1, in which a bare on is true and no name of a field.
+func TestAsyncAPIQuotesWhatReadsAsTrue(t *testing.T) {
+	text, err := os.ReadFile(asyncFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bare := regexp.MustCompile(`(?mi)^[ -]*(on|off|yes|no|y|n):`).FindAll(text, -1); len(bare) > 0 {
+		t.Errorf("%s has %q", asyncFile, bare)
 	}
 }
 
