@@ -185,7 +185,7 @@ func TestTwoServersOneTrip(t *testing.T) {
 	two.signal(syscall.SIGKILL)
 	driver.again("start", "t1")
 	t.Logf("the driver's next command was done %v after the writer's kill -9", time.Since(begin).Round(time.Millisecond))
-	until(t, "the other writes all areas", func() bool { return len(one.writes()) == 4 })
+	until(t, "the other writes all areas", func() bool { return len(one.writes(two)) == 4 })
 	rider = one.dial("passenger", "p1", in(area)...)
 	truth := rider.hear("truth")["trips"].([]any)[0].(map[string]any)
 	if truth["state"] != "riding" {
@@ -213,7 +213,7 @@ func TestHandOverOnStop(t *testing.T) {
 		agent.ask(trip, 26, lonOf(area))
 		agent.hear("done", "re=ask-"+trip)
 		longest = max(longest, time.Since(begin))
-		if len(one.writes()) == 4 {
+		if len(one.writes(two)) == 4 {
 			after++
 		}
 	}
@@ -244,7 +244,7 @@ func TestZombie(t *testing.T) {
 
 	two.signal(syscall.SIGSTOP)
 	rider.ask("t2", 26.02, lonOf(area)) // lies in the socket until it wakes
-	until(t, "the other writes all areas", func() bool { return len(one.writes()) == 4 })
+	until(t, "the other writes all areas", func() bool { return len(one.writes(two)) == 4 })
 	driver.take("t1", offer)
 	two.signal(syscall.SIGCONT)
 	rider.hearTruth("t1", "assigned")
