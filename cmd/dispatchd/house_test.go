@@ -85,8 +85,14 @@ func TestArrows(t *testing.T) {
 // goFiles parses every Go file of the module but tests and what programs have written.
 func goFiles(t *testing.T, each func(path string, fset *token.FileSet, file *ast.File)) {
 	t.Helper()
+	parseFiles(t, func(path string) bool { return !strings.HasSuffix(path, "_test.go") }, each)
+}
+
+// parseFiles parses those Go files of the module that programs have not written.
+func parseFiles(t *testing.T, which func(path string) bool, each func(path string, fset *token.FileSet, file *ast.File)) {
+	t.Helper()
 	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || !which(path) {
 			return err
 		}
 		fset := token.NewFileSet()
@@ -167,4 +173,20 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	}
 	name, ok := typ.(*ast.Ident)
 	return ok && name.IsExported()
+}
+
+// TestBubbles fails on a test in virtual time that the race detector may die of.
+func TestBubbles(t *testing.T) {
+	parseFiles(t, func(path string) bool { return !strings.HasPrefix(path, "../../bubble/") }, func(path string, fset *token.FileSet, file *ast.File) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.SelectorExpr)
+			if !ok || call.Sel.Name != "Test" {
+				return true
+			}
+			if of, ok := call.X.(*ast.Ident); ok && of.Name == "synctest" {
+				t.Errorf("%s: synctest.Test; begin by bubble.Test, which says why", fset.Position(call.Pos()))
+			}
+			return true
+		})
+	})
 }
