@@ -383,7 +383,7 @@ func TestConformHandshake(t *testing.T) {
 		want           int
 	}{
 		"good":                 {"GET", good, 101},
-		"wrong method":         {"POST", good, 405},
+		"wrong method":         {"POST", good, 400},
 		"no upgrade":           {"GET", "Host: x\r\n", 426},
 		"HTTP/1.0":             {"GET", good, 400},
 		"a body":               {"GET", good + "Content-Length: 5\r\n", 400},

@@ -60,7 +60,7 @@ func (h *Hub) proper(w http.ResponseWriter, r *http.Request) (spoken uint8, ok b
 		return 0, h.turnDown(w, "bad_upgrade", http.StatusUpgradeRequired, "not_websocket", "Connect with a WebSocket client.")
 	case !plainUpgrade(r):
 		w.Header().Set("Sec-WebSocket-Version", "13")
-		return 0, h.turnDown(w, "bad_upgrade", http.StatusBadRequest, "bad_upgrade", "Ask by HTTP/1.1, with Sec-WebSocket-Version: 13 and one Sec-WebSocket-Key.")
+		return 0, h.turnDown(w, "bad_upgrade", http.StatusBadRequest, "bad_upgrade", "Ask by GET of HTTP/1.1, with Sec-WebSocket-Version: 13 and one Sec-WebSocket-Key.")
 	case !h.originAllowed(r):
 		return 0, h.turnDown(w, "origin", http.StatusForbidden, "origin", "Pages of this origin may not connect.")
 	case !ok:
@@ -69,11 +69,11 @@ func (h *Hub) proper(w http.ResponseWriter, r *http.Request) (spoken uint8, ok b
 	return spoken, true
 }
 
-// plainUpgrade says whether an upgrade has what may be there once only (RFC 6455, section 4.2.1).
-// The library is content with HTTP/1.0, with the first of two keys and with 13 among other versions.
+// plainUpgrade says whether an upgrade is a GET of HTTP/1.1 and has once what may be there once only
+// (RFC 6455, section 4.2.1). The library is content with HTTP/1.0, with the first of two keys and with 13 among other versions.
 func plainUpgrade(r *http.Request) bool {
 	versions := r.Header.Values("Sec-Websocket-Version")
-	return r.ProtoAtLeast(1, 1) && len(versions) == 1 && versions[0] == "13" && len(r.Header.Values("Sec-Websocket-Key")) == 1
+	return r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && len(versions) == 1 && versions[0] == "13" && len(r.Header.Values("Sec-Websocket-Key")) == 1
 }
 
 // bodyWait is how long the HTTP server reads on for a body that nobody wants.

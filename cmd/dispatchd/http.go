@@ -33,7 +33,7 @@ type readiness struct {
 // publicRoutes are what phones, browsers and load balancers see.
 func publicRoutes(hub, tickets, page http.Handler, ready *readiness) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /ws", hub)
+	mux.Handle("/ws", hub) // which answers what is no GET, too
 	mux.Handle("/ticket", tickets)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", ready.serve)
