@@ -31,12 +31,29 @@ func (e *Engine) load(ctx context.Context) (left bool, err error) {
 	if err := e.catchUp(ctx); err != nil {
 		return false, fmt.Errorf("area %s: %w", e.cfg.Area.ID, err)
 	}
+	e.findSnapshot(ctx)
 	e.resume(ctx)
 	took := e.cfg.Now().Sub(begin)
 	e.metrics.replay.Set(took.Seconds())
 	e.cfg.Log.Info("area loaded", "seq", e.core.Seq(), "open_trips", len(e.core.deadlines.heap),
 		"drivers", len(e.core.drivers), "positions", len(e.core.fixes), "took", took.Round(time.Millisecond).String())
 	return false, nil
+}
+
+// findSnapshot counts the facts from the newest snapshot on, which the last writer may
+// have saved after this one read ahead: another one now would make the journal forget what
+// others who read ahead have not seen yet. When the ledger does not say, one is saved soon.
+func (e *Engine) findSnapshot(ctx context.Context) {
+	var head Head
+	err := e.once(ctx, ledgerTimeout, func(ctx context.Context) (err error) {
+		head, err = e.cfg.Ledger.Head(ctx)
+		return err
+	})
+	if err != nil || head.Snapshot <= e.kept.saved || head.Snapshot > e.core.Seq() {
+		return
+	}
+	e.kept.snapshot(head.Snapshot)
+	e.unsaved = int(e.core.Seq() - head.Snapshot)
 }
 
 // resume begins to write: everything that the journal holds is loaded.

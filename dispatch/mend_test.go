@@ -118,6 +118,8 @@ type scroll struct {
 
 func (s *scroll) Acquire(context.Context) (Epoch, error) { return 1, nil }
 
+func (s *scroll) Head(context.Context) (Head, error) { return Head{Seq: Seq(len(s.facts))}, nil }
+
 func (s *scroll) Load(_ context.Context, each func(Fact) error) ([]byte, Seq, error) {
 	s.loads++
 	return nil, 0, s.LoadAfter(context.Background(), 0, each)

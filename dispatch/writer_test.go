@@ -106,6 +106,51 @@ func TestEngineHandsOver(t *testing.T) {
 	}
 }
 
+// A successor who has read ahead knows of the snapshot that was saved since, and saves the
+// next one when it is due.
+func TestEngineHandsOverASnapshot(t *testing.T) {
+	store := openStore(t)
+	often := func(cfg *dispatch.EngineConfig) { cfg.SnapshotEvery, cfg.Rules.MaxOpenPerPassenger = 4, 10 }
+	saved := func() dispatch.Seq {
+		head, err := store.Area("test").Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return head.Snapshot
+	}
+	ask := func(b *bench, trip dispatch.TripID) {
+		t.Helper()
+		b.submit(t, request(trip))
+		until(t, "the answer about "+string(trip), func() bool { return b.ears.count(done("ask-"+dispatch.CommandID(trip))) == 1 })
+	}
+	first := start(t, store, often)
+	first.onDuty(t)
+	ask(first, "t1")
+	next := build(t, store, often)
+	if err := next.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ask(first, "t2")
+	until(t, "a snapshot", func() bool { return saved() != 0 })
+	at := saved()
+	ask(first, "t3")
+	first.Leave(store.NodeID())
+	if err := first.end(); err != nil {
+		t.Fatal(err)
+	}
+	if saved() != at {
+		t.Fatalf("the last snapshot is at %d already", saved())
+	}
+	next.run(t)
+	ask(next, "t3") // a repeat: nothing is recorded
+	ask(next, "t2")
+	if saved() != at {
+		t.Errorf("the successor saved at once, at %d; the last one is of %d", saved(), at)
+	}
+	ask(next, "t4")
+	until(t, "the next one", func() bool { return saved() == at+4 })
+}
+
 // Who leaves before he was ever the writer ends in peace.
 func TestEngineLeavesBeforeItHasTheArea(t *testing.T) {
 	b := build(t, openStore(t), nil)

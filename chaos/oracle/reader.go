@@ -14,12 +14,14 @@ import (
 
 const (
 	// readEvery is how often a reader looks for new entries, readPage how many it
-	// takes at once.
-	readEvery = 300 * time.Millisecond
+	// takes at once. A writer that stops may save a snapshot soon after the last one, and what
+	// was before that one is forgotten then.
+	readEvery = 25 * time.Millisecond
 	readPage  = 2000
-	// overlap is how many entries are read again each time, to see whether a tail was
-	// lost and written anew.
-	overlap = 200
+	// overlap is how many entries are read again every so many times, to see whether a tail
+	// was lost and written anew.
+	overlap      = 200
+	overlapEvery = 12
 )
 
 // Source is where journals are read: a Redis node, or a whole Cluster.
@@ -68,27 +70,36 @@ func newSource(s Source, areas []string) *source {
 	return one
 }
 
-// Run reads until the context ends. A source that does not answer holds up no other.
+// Run reads until the context ends. A source that does not answer holds up no other, nor
+// does a node of a Cluster the areas that are elsewhere.
 func (r *Reader) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, s := range r.sources {
-		all.Go(func() {
-			ticker := time.NewTicker(readEvery)
-			defer ticker.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-ticker.C:
-				}
-				for area, k := range s.kept {
-					// While it is away there is nothing to read; Finish reads all that is there.
-					_, _ = s.read(ctx, area, k.overlapping())
-				}
-			}
-		})
+		for area := range s.kept {
+			all.Go(func() { s.follow(ctx, area) })
+		}
 	}
 	all.Wait()
+}
+
+// follow reads one area until the context ends.
+func (s *source) follow(ctx context.Context, area string) {
+	k := s.kept[area]
+	ticker := time.NewTicker(readEvery)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		after := len(k.lines)
+		if n%overlapEvery == 0 {
+			after = k.overlapping()
+		}
+		// While it is away there is nothing to read; Finish reads all that is there.
+		_, _ = s.read(ctx, area, after)
+	}
 }
 
 // overlapping is after which place an area is read next.
