@@ -58,6 +58,7 @@ func (r *rush) Acquire(context.Context) (Epoch, error) {
 	return 1, nil
 }
 func (r *rush) Load(context.Context, func(Fact) error) ([]byte, Seq, error) { return nil, 0, nil }
+func (r *rush) Head(context.Context) (Head, error)                          { return Head{}, nil }
 func (r *rush) Save(context.Context, Seq, []byte) error                     { return nil }
 func (r *rush) Archive(context.Context, []EndedTrip) error                  { return nil }
 func (r *rush) Append(context.Context, BatchID, Seq, []Fact) error {
