@@ -126,6 +126,7 @@ func serveBench(ctx context.Context, hub *ws.Hub, engine *dispatch.Engine, extra
 type nullLedger struct{ dispatch.Ledger }
 
 func (nullLedger) Acquire(context.Context) (dispatch.Epoch, error) { return 1, nil }
+func (nullLedger) Head(context.Context) (dispatch.Head, error)     { return dispatch.Head{}, nil }
 func (nullLedger) Release(context.Context, dispatch.NodeID) error  { return nil }
 func (nullLedger) Append(context.Context, dispatch.BatchID, dispatch.Seq, []dispatch.Fact) error {
 	return nil
