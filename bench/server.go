@@ -56,6 +56,7 @@ func newBenchServer(ctx context.Context, parts benchParts) (*benchServer, error)
 	cfg.Areas = func(id geo.AreaID) (ws.Area, bool) { return area, id == benchArea }
 	cfg.Gazetteer, cfg.Log, cfg.Registerer = villages, quiet, registry
 	cfg.Now = parts.now
+	cfg.HandshakesPerSecond, cfg.HandshakeBurst = 100_000, 1_000_000 // phones connect as fast as they can; return_15000_s measures the pace
 	if parts.hub != nil {
 		parts.hub(&cfg)
 	}
