@@ -1,6 +1,7 @@
 package linktest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -79,7 +80,7 @@ func alike(a, b end) bool {
 func day(t *testing.T, dice *rand.Rand) (ends map[string]end, nights int) {
 	lines := memlink.New(nil, nil)
 	w := newWorld(t, lines, lines.Dial, dispatch.DefaultRules())
-	ends = map[string]end{}
+	told := map[string]end{}
 	var mu sync.Mutex
 	var working sync.WaitGroup
 	for i := range pairs {
@@ -92,7 +93,7 @@ func day(t *testing.T, dice *rand.Rand) (ends map[string]end, nights int) {
 			defer mu.Unlock()
 			for _, trip := range tripsIn(e.Body) {
 				if trip.State == wire.StateCompleted {
-					ends[trip.Trip] = end{trip.State, "", trip.ArrivedAt, trip.StartedAt, trip.Since, trip.PaidFen, trip.DrivenM}
+					told[trip.Trip] = end{trip.State, "", trip.ArrivedAt, trip.StartedAt, trip.Since, trip.PaidFen, trip.DrivenM}
 				}
 			}
 		})
@@ -103,16 +104,41 @@ func day(t *testing.T, dice *rand.Rand) (ends map[string]end, nights int) {
 		working.Go(func() { books(p, home) })
 	}
 	working.Wait()
-	for _, f := range w.ledger.all() {
-		if o, ok := f.Body.(dispatch.OfferMade); ok {
-			mu.Lock()
-			e := ends[string(o.Trip)]
-			e.driver = string(o.Driver)
-			ends[string(o.Trip)] = e
-			mu.Unlock()
+	ends = w.ends()
+	for trip, saw := range told { // who was dark when it ended finds it gone from his truth
+		if saw.driver = ends[trip].driver; !alike(saw, ends[trip]) {
+			t.Errorf("%s was told as %+v\nand ended as %+v", trip, saw, ends[trip])
 		}
 	}
 	return ends, nights
+}
+
+// ends is what the journal says of each trip.
+func (w *world) ends() map[string]end {
+	ends := map[string]end{}
+	for _, f := range w.ledger.all() {
+		id, state := dispatch.TripOf(f.Body)
+		e := ends[string(id)]
+		done := func(d dispatch.Deed) int64 { return int64(cmp.Or(d.DoneAt, f.At)) }
+		switch b := f.Body.(type) {
+		case dispatch.OfferMade:
+			e.driver = string(b.Driver)
+		case dispatch.DriverArrived:
+			e.arrived = done(b.Deed)
+		case dispatch.RideStarted:
+			e.started = done(b.Deed)
+		case dispatch.TripCompleted:
+			e.state, e.completed, e.metres = string(state), done(b.Deed), b.DrivenM
+		case dispatch.TripMeasured:
+			e.metres = b.DrivenM
+		case dispatch.TripPaid:
+			e.fen = b.Fen
+		}
+		if id != "" {
+			ends[string(id)] = e
+		}
+	}
+	return ends
 }
 
 func tripsIn(body any) []wire.Trip {
